@@ -1,0 +1,66 @@
+"""Our own failures: what went wrong inside tocsin goes in; a line on stderr and a record of `tocsin.internal` leave.
+
+Never into our own sinks. The first complaint of a sort is told in full, later ones at most once a minute with the
+number that was kept back. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import traceback
+from typing import Final
+
+__all__ = ["LOGGER", "complain", "say", "swallowed"]
+
+LOGGER: Final = "tocsin.internal"
+_INTERVAL_S: Final = 60.0
+_SORTS: Final = 256
+
+_last_told: dict[str, float] = {}
+_kept_back: dict[str, int] = {}
+_swallowed = 0
+
+
+def say(text: str) -> None:
+    """Write one line to stderr, marked as ours; a missing or broken stderr is nobody's fault here."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    try:
+        stream.write(f"tocsin: {text}\n")
+        stream.flush()
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def complain(sort: str, text: str, fault: BaseException | None = None) -> None:
+    """Tell operators that tocsin itself failed.
+
+    ``sort`` names the place, such as ``intake``; complaints of one sort share a budget. ``fault``, where given,
+    is shown with its traceback the first time. Counted in `swallowed` when there is a fault.
+    """
+    global _swallowed
+    if fault is not None:
+        _swallowed += 1
+    now = time.monotonic()
+    last = _last_told.get(sort)
+    if (last is not None and now - last < _INTERVAL_S) or (last is None and len(_last_told) >= _SORTS):
+        _kept_back[sort] = _kept_back.get(sort, 0) + 1
+        return
+    _last_told[sort] = now
+    kept = _kept_back.pop(sort, 0)
+    message = text + (f" ({kept} more like this kept back)" if kept else "")
+    try:
+        say(message)
+        if fault is not None and last is None:
+            say("".join(traceback.format_exception(fault, limit=-8)).rstrip())
+        logging.getLogger(LOGGER).log(logging.ERROR, "%s", message, extra={"tocsin_skip": True})
+    except Exception:  # noqa: BLE001 - a foreign logging handler may raise; a complaint must not
+        return
+
+
+def swallowed() -> int:
+    """Return how many faults of our own this process swallowed; the test run fails when it grows unasked."""
+    return _swallowed

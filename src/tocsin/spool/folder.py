@@ -1,0 +1,129 @@
+"""The spool's folder: a path goes in; a private folder on a local disk, its names and its sizes leave."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tocsin.event.errors import StoreError
+
+__all__ = ["Folder", "GenerationPath"]
+
+# Locks and mapped counters of these can't be trusted, or only with luck.
+_NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ncpfs", "9p", "ceph"})
+_SEGMENT: Final = re.compile(r"([0-9a-f]{18})-([0-9]{6})\.events")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GenerationPath:
+    """Name one generation of one process; sorts by the process's start, then by age."""
+
+    folder: Path
+    process: str
+    generation: int
+
+    @property
+    def events(self) -> Path:
+        """Return the segment's path."""
+        return self.folder / f"{self.process}-{self.generation:06d}.events"
+
+    @property
+    def counts(self) -> Path:
+        """Return the counter file's path."""
+        return self.folder / f"{self.process}-{self.generation:06d}.counts"
+
+
+class Folder:
+    """Know the files of one spool. Creating and checking is `prepare`; everything else only reads."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.leader_lock = self.path / "leader.lock"
+        self.leader_wish = self.path / "leader.wish"
+        self.state = self.path / "state.sqlite"
+        self.mutes = self.path / "mutes"
+
+    def prepare(self) -> None:
+        """Create the folder, 0700 whatever the umask. Raises StoreError where it can't serve as a spool."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self.path.lstat()
+        except OSError as fault:
+            raise StoreError(f"the spool {self.path} can't be made: {fault.strerror}; set `spool` elsewhere") from fault
+        if stat.S_ISLNK(status.st_mode):
+            raise StoreError(f"the spool {self.path} is a symbolic link; name the folder itself")
+        self.require_owner(status)
+        if stat.S_IMODE(status.st_mode) != 0o700:
+            self.path.chmod(0o700)
+        kind = _file_system(self.path)
+        if kind in _NETWORK:
+            raise StoreError(f"the spool {self.path} is on a network file system ({kind}); set `spool` to a local disk")
+
+    def require_owner(self, status: os.stat_result | None = None) -> None:
+        """Raise StoreError unless the folder belongs to the user this process runs as."""
+        owner = (status or self.path.stat()).st_uid
+        if owner != os.geteuid():
+            raise StoreError(
+                f"the spool {self.path} belongs to {_user_name(owner)}, this process runs as "
+                f"{_user_name(os.geteuid())}; run it as {_user_name(owner)} (sudo -u {_user_name(owner)} …)"
+            )
+
+    def live(self, process: str) -> Path:
+        """Return the path of a process's live file, locked as long as the process lives."""
+        return self.path / f"{process}.live"
+
+    def generations(self) -> Iterator[GenerationPath]:
+        """Yield every published generation, the oldest process first."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.path))
+        except FileNotFoundError:
+            return
+        for name in names:
+            match = _SEGMENT.fullmatch(name)
+            if match:
+                yield GenerationPath(self.path, match[1], int(match[2]))
+
+    def processes(self) -> set[str]:
+        """Return the processes that have a live file, dead or alive."""
+        return {path.stem for path in self.path.glob("*.live")}
+
+    def size_bytes(self) -> int:
+        """Return what the spool's files take, as far as they can be read."""
+        total = 0
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                try:
+                    total += entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:
+                    continue  # removed between the listing and the look
+        return total
+
+
+def _file_system(path: Path) -> str:
+    """Return the type of the file system below ``path`` by the longest mount point; "" where unknown."""
+    try:
+        lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    real = os.path.realpath(path)
+    best, kind = "", ""
+    for line in lines:
+        fields = line.split(" ")
+        point = fields[1].replace("\\040", " ")
+        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind
+
+
+def _user_name(uid: int) -> str:
+    try:
+        import pwd  # not on Windows
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return str(uid)

@@ -1,0 +1,163 @@
+"""The leader's end of the spool: files go in; occurrences, cumulative counts and the dead leave. Writes nothing.
+
+A generation can be read by several consumers, each with an offset of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tocsin.event import limits, wire
+from tocsin.event.errors import DecodeError
+from tocsin.event.model import Event
+from tocsin.spool import format as segment_format
+from tocsin.spool.counters import CellsReader
+from tocsin.spool.folder import Folder, GenerationPath
+from tocsin.spool.format import Header, Record
+from tocsin.spool.locks import is_held
+
+__all__ = ["GenerationReader", "SpoolReader", "read_event"]
+
+_CLOSED_GRACE_S: Final = 60.0  # a thread may have fetched a generation just before the next one was opened
+
+
+class GenerationReader:
+    """Read one generation: records from an offset, cells, and the first record of a fault."""
+
+    def __init__(self, path: GenerationPath) -> None:
+        self.path = path
+        self.is_dead = False  # its process is gone: nothing will be added
+        self.closed_at: float | None = None  # monotonic, when a newer generation of its process was first seen
+        self._cells = CellsReader(path.counts)
+        self._faults: dict[int, Header] = {}
+        self._fault_offsets: dict[int, int] = {}
+        self._scanned_to = 0
+        self._about: dict[str, Any] | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Return (process, generation)."""
+        return self.path.process, self.path.generation
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing can be added any more."""
+        return self.is_dead or (self.closed_at is not None and time.monotonic() - self.closed_at > _CLOSED_GRACE_S)
+
+    def size_bytes(self) -> int:
+        """Return the segment's present size; 0 where it is gone."""
+        try:
+            return self.path.events.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def about(self) -> Mapping[str, Any]:
+        """Return what the process wrote of itself: format, application, pid, sinks …; empty if unreadable."""
+        if self._about is None:
+            self._about = {}
+            for record in self._records(0, limits.SLICE_BYTES)[:1]:
+                if record.header is not None and record.header.type == segment_format.PROCESS and record.body:
+                    self._about = json.loads(record.body)
+        return self._about
+
+    def records(self, offset: int, max_bytes: int = limits.SLICE_BYTES) -> list[Record]:
+        """Return whole records from ``offset`` on, about ``max_bytes`` of them, at least one if there is one."""
+        found = self._records(offset, max_bytes)
+        if offset <= self._scanned_to:
+            for record in found:
+                self._note(record.header, record.offset)
+                self._scanned_to = max(self._scanned_to, record.end)
+        return found
+
+    def cells(self) -> dict[int, int]:
+        """Return the cells that are not zero. Raises OSError."""
+        return self._cells.read()
+
+    def fault(self, number: int) -> tuple[Header, int] | None:
+        """Return (header, offset) of a fault's first record; reads on from where reading ended if need be."""
+        while number not in self._faults:
+            before = self._scanned_to
+            self.records(before)
+            if self._scanned_to == before:
+                return None
+        return self._faults[number], self._fault_offsets[number]
+
+    def body(self, offset: int) -> bytes | None:
+        """Return the body of the record at ``offset``; None where it is torn or gone."""
+        found = self._records(offset, segment_format.HEADER_BYTES)
+        return found[0].body if found and found[0].offset == offset else None
+
+    def end_of(self, offset: int) -> int:
+        """Return where the record at ``offset`` ends; ``offset`` itself where none begins there."""
+        found = self._records(offset, segment_format.HEADER_BYTES)
+        return found[0].end if found and found[0].offset == offset else offset
+
+    def _note(self, header: Header | None, offset: int) -> None:
+        if header is not None and header.type == segment_format.EVENT:
+            self._faults.setdefault(header.fault, header)
+            self._fault_offsets.setdefault(header.fault, offset)
+
+    def _records(self, offset: int, max_bytes: int) -> list[Record]:
+        try:
+            with self.path.events.open("rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                wanted = max_bytes
+                while offset < size:
+                    data = os.pread(file.fileno(), wanted, offset)
+                    is_end = offset + len(data) >= size
+                    found = list(segment_format.records(data, offset, is_final=self.is_final and is_end))
+                    if found or is_end or not data:
+                        return found
+                    wanted *= 4  # one record larger than a slice
+        except FileNotFoundError:
+            return []
+        return []
+
+
+class SpoolReader:
+    """Keep a `GenerationReader` for every generation of a spool, and know which processes live."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._readers: dict[tuple[str, int], GenerationReader] = {}
+
+    def generations(self) -> list[GenerationReader]:
+        """Return the generations there are now, the oldest process first, of formats this version can read."""
+        # Liveness is looked at before the files: what a process wrote before it died is then surely seen as such.
+        living = {process for process in self.folder.processes() if is_held(self.folder.live(process))}
+        paths = list(self.folder.generations())
+        newest: dict[str, int] = {path.process: path.generation for path in paths}
+        present = {}
+        for path in paths:
+            key = (path.process, path.generation)
+            reader = self._readers.get(key) or GenerationReader(path)
+            reader.is_dead = path.process not in living
+            if reader.closed_at is None and path.generation < newest[path.process]:
+                reader.closed_at = time.monotonic()
+            present[key] = reader
+        self._readers = present
+        return [reader for reader in present.values() if reader.about().get("format", 0) <= segment_format.FORMAT]
+
+    def reader(self, process: str, generation: int) -> GenerationReader:
+        """Return the reader of one generation, made if need be."""
+        key = (process, generation)
+        return self._readers.get(key) or GenerationReader(GenerationPath(self.folder.path, *key))
+
+    def has_living(self, but: str = "") -> bool:
+        """Tell whether another process than ``but`` is alive on this spool."""
+        return any(process != but and is_held(self.folder.live(process)) for process in self.folder.processes())
+
+
+def read_event(folder: Folder, process: str, generation: int, offset: int) -> Event | None:
+    """Return the event at a place in the spool; None where it is torn, gone or no event."""
+    body = GenerationReader(GenerationPath(folder.path, process, generation)).body(offset)
+    if body is None:
+        return None
+    try:
+        return wire.decode(body)
+    except DecodeError:
+        return None

@@ -1,0 +1,348 @@
+"""One process's end of the spool: records and increments go in; the kernel has them when the call returns.
+
+Nothing is opened before the first event. A `Writer` belongs to the pid that made it; a forked child makes its own
+(intake sees to that), so files, locks and counters are never shared between processes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tocsin.complaints import complain, say
+from tocsin.event import limits
+from tocsin.event.errors import StoreError
+from tocsin.event.model import Kind
+from tocsin.spool import format as segment_format
+from tocsin.spool.counters import FIRST_FAULT_CELL, TOTAL_CELLS, Counters
+from tocsin.spool.folder import Folder, GenerationPath
+from tocsin.spool.locks import FileLock
+from tocsin.spool.tallies import TALLIES
+
+__all__ = ["Generation", "Occurrence", "Place", "Writer"]
+
+_RETRY_S: Final = 1.0
+_SIZE_LOOK_S: Final = 10.0
+_WAIT_S: Final = 0.05  # for another thread that is opening the spool; a signal handler can't wait for its own
+_CELL_OF: Final = {name: cell for cell, name in enumerate(TALLIES)}
+_MAX_FAULT: Final = TOTAL_CELLS - FIRST_FAULT_CELL
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Be one occurrence to spool: what the record's header tells, and the wire event as body."""
+
+    kind: Kind
+    levelno: int
+    number: int
+    fingerprint: str
+    time: float
+    body: bytes
+
+
+@dataclass(slots=True, eq=False)
+class Generation:
+    """Hold the open files of one generation.
+
+    The descriptor is closed when the last reference goes, not before: a thread that is about to write to a closed
+    one could hit whatever file got its number next.
+    """
+
+    path: GenerationPath
+    fd: int
+    counters: Counters
+    size_bytes: int = 0
+    faults: itertools.count[int] = field(default_factory=itertools.count)
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Tell where a fault is counted: its number in one generation."""
+
+    generation: Generation
+    fault: int
+    kind: Kind
+    levelno: int
+    fingerprint: str
+
+
+class Writer:
+    """Append records and increment counters of this process.
+
+    Appending takes no lock: one `write` to a file opened with O_APPEND is not interleaved with another. The lock is
+    for opening and changing generations; it is waited for only briefly, because its holder may be the very thread
+    that a signal or a garbage collection interrupted.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        *,
+        about: Mapping[str, Any],
+        max_bytes: int = limits.SPOOL_BYTES,
+        is_synced: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.process = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(3)}"
+        self.pid = os.getpid()
+        self._about = dict(about)
+        self._max_bytes = max_bytes
+        self._is_synced = is_synced
+        self._lock = threading.Lock()
+        self._live: FileLock | None = None
+        self._generation: Generation | None = None
+        self._next_generation = 0
+        self._retry_at = 0.0
+        self._pending: deque[tuple[Occurrence, int]] = deque()
+        self._pending_tallies: dict[str, int] = {}
+        self._is_told = False
+        self._is_over = False
+        self._size_looked_at = 0.0
+
+    # -- what intake calls ---------------------------------------------------------------------------------
+
+    @property
+    def generation(self) -> Generation | None:
+        """Return the open generation; None before the first event and while the spool can't be written."""
+        return self._generation
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether the spool could not be written lately; events are then kept in memory."""
+        return self._is_told
+
+    def append(self, occurrence: Occurrence, count: int = 1) -> Place | None:
+        """Spool an occurrence; return where its fault is counted from now on, None if it is kept in memory.
+
+        ``count`` above 1 spools that many occurrences without a report after it. Never raises OSError.
+        """
+        generation = self._writable()
+        if generation is not None:
+            if self._pending:
+                self._write_pending(generation)
+            if self._is_full():
+                occurrence = replace(occurrence, body=b"")
+                self.tally("spool_full")
+            place = self._write(generation, occurrence)
+            if place is not None:
+                if count > 1:
+                    self._append_count(place, count - 1)
+                return place
+        self._keep(occurrence, count)
+        return None
+
+    def count(self, place: Place) -> bool:
+        """Count one more occurrence of a known fault; return False if it could not be counted durably."""
+        if place.fault < _MAX_FAULT and place.generation.counters.increment(FIRST_FAULT_CELL + place.fault):
+            return True
+        return self._append_count(place, 1)
+
+    def tally(self, reason: str, by: int = 1) -> None:
+        """Count something under one of `TALLIES`, durably where a generation is open."""
+        generation = self._generation
+        if generation is None or not generation.counters.increment(_CELL_OF[reason], by):
+            self._pending_tallies[reason] = self._pending_tallies.get(reason, 0) + by
+
+    def retry_pending(self) -> None:
+        """Write what memory keeps, if the spool can be written again; the delivery thread calls this."""
+        if self._pending or self._pending_tallies:
+            generation = self._writable()
+            if generation is not None:
+                self._write_pending(generation)
+
+    def pending(self) -> int:
+        """Return how many occurrences are kept in memory because the spool can't be written."""
+        return sum(count for _, count in list(self._pending))
+
+    def tallies(self) -> dict[str, int]:
+        """Return this process's tallies of the open generation and of memory."""
+        totals = dict(self._pending_tallies)
+        generation = self._generation
+        if generation is not None:
+            for name, cell in _CELL_OF.items():
+                totals[name] = totals.get(name, 0) + generation.counters.cells[cell]
+        return {name: value for name, value in totals.items() if value}
+
+    def close(self) -> None:
+        """Give the files up; what was spooled stays. The process counts as dead afterwards."""
+        self._generation = None
+        if self._live is not None:
+            self._live.release()
+            self._live = None
+
+    # -- generations ---------------------------------------------------------------------------------------
+
+    def _writable(self) -> Generation | None:
+        generation = self._generation
+        if generation is not None and generation.size_bytes < limits.SEGMENT_BYTES:
+            return generation
+        if time.monotonic() < self._retry_at or not self._lock.acquire(timeout=_WAIT_S):
+            return generation
+        try:
+            if self._generation is generation:
+                self._generation = self._open_next()
+        except (OSError, StoreError) as fault:
+            self._retry_at = time.monotonic() + _RETRY_S
+            self._tell_unwritable(fault)
+        finally:
+            self._lock.release()
+        return self._generation
+
+    def _open_next(self) -> Generation:
+        if self._live is None:
+            self.folder.prepare()
+            self._live = self._publish_live()
+        self._look_at_size()
+        path = GenerationPath(self.folder.path, self.process, self._next_generation)
+        counts, events = _hidden(path.counts), _hidden(path.events)
+        for left_over in (counts, events):
+            left_over.unlink(missing_ok=True)  # of an attempt that failed half-way
+        counters = Counters(counts)
+        fd = os.open(events, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            about = {**self._about, "format": segment_format.FORMAT, "pid": self.pid, "process": self.process}
+            data = segment_format.pack(segment_format.PROCESS, json.dumps(about).encode(), time=time.time())
+            if os.write(fd, data) != len(data):
+                raise StoreError(f"the disk of the spool {self.folder.path} is full")
+            counts.rename(path.counts)
+            events.rename(path.events)  # last: a segment that can be seen has its counters
+        except BaseException:
+            os.close(fd)
+            raise
+        self._next_generation += 1
+        return Generation(path, fd, counters, len(data))
+
+    def _is_full(self) -> bool:
+        if self._is_over and time.monotonic() - self._size_looked_at > _SIZE_LOOK_S:
+            self._look_at_size()
+        return self._is_over
+
+    def _look_at_size(self) -> None:
+        """Past spool_max_mb reports are given up, but every occurrence is still counted."""
+        self._size_looked_at = time.monotonic()
+        was_over, self._is_over = self._is_over, self.folder.size_bytes() > self._max_bytes
+        if self._is_over and not was_over:
+            complain("spool_full", f"the spool {self.folder.path} has reached spool_max_mb; only counts are kept")
+
+    def _publish_live(self) -> FileLock:
+        """Lock the live file under another name first: seen under its own, it is locked already."""
+        target = self.folder.live(self.process)
+        hidden = FileLock(_hidden(target))
+        if not hidden.acquire():
+            raise StoreError(f"{hidden.path} is locked by another process")
+        hidden.write(f"{self.pid}\n")
+        hidden.path.rename(target)
+        hidden.path = target
+        return hidden
+
+    # -- records -------------------------------------------------------------------------------------------
+
+    def _write(self, generation: Generation, occurrence: Occurrence, type_: int = segment_format.EVENT) -> Place | None:
+        fault = next(generation.faults)
+        data = segment_format.pack(
+            type_,
+            occurrence.body,
+            kind=occurrence.kind,
+            levelno=occurrence.levelno,
+            fault=fault,
+            number=occurrence.number,
+            fingerprint=occurrence.fingerprint,
+            time=occurrence.time,
+        )
+        written = self._append(generation, data)
+        if written < segment_format.HEADER_BYTES:
+            return None
+        if written < len(data):
+            # The header is there, so the leader counts this occurrence; only its report is lost.
+            self.tally("unwritable")
+        return Place(generation, fault, occurrence.kind, occurrence.levelno, occurrence.fingerprint)
+
+    def _append_count(self, place: Place, count: int) -> bool:
+        data = segment_format.pack(
+            segment_format.COUNT,
+            b"",
+            kind=place.kind,
+            levelno=place.levelno,
+            fault=place.fault,
+            count=count,
+            fingerprint=place.fingerprint,
+            time=time.time(),
+        )
+        return self._append(place.generation, data) >= segment_format.HEADER_BYTES
+
+    def _append(self, generation: Generation, data: bytes) -> int:
+        """Write at the end; return how many bytes the kernel took. A short write is a full disk."""
+        try:
+            written = os.write(generation.fd, data)
+            if self._is_synced:
+                os.fdatasync(generation.fd)
+        except OSError as fault:
+            self._tell_unwritable(fault)
+            return 0
+        generation.size_bytes += written
+        if written < len(data):
+            self._tell_unwritable(OSError(28, "No space left on device"))
+        elif self._is_told:
+            self._is_told = False
+            say(f"the spool {self.folder.path} can be written again")
+        return written
+
+    # -- while the spool can't be written ------------------------------------------------------------------
+
+    def _keep(self, occurrence: Occurrence, count: int) -> None:
+        self.tally("unwritable", count)
+        if len(self._pending) >= limits.PENDING_EVENTS:
+            self.tally("pending_overflow", count)
+            return
+        self._pending.append((occurrence, count))
+
+    def keep_count(self, fingerprint: str) -> bool:
+        """Count one more of a fault that is kept in memory; return False where it isn't."""
+        for index, (occurrence, count) in enumerate(list(self._pending)):
+            if occurrence.fingerprint == fingerprint:
+                self._pending[index] = (occurrence, count + 1)
+                self.tally("unwritable")
+                return True
+        return False
+
+    def _write_pending(self, generation: Generation) -> None:
+        tallies, self._pending_tallies = self._pending_tallies, {}
+        for reason, by in tallies.items():
+            self.tally(reason, by)
+        while self._pending:
+            try:
+                occurrence, count = self._pending.popleft()
+            except IndexError:  # another thread took the last
+                return
+            place = self._write(generation, occurrence)
+            if place is None:
+                self._pending.appendleft((occurrence, count))
+                return
+            if count > 1:
+                self._append_count(place, count - 1)
+            self.tally("recovered", count)
+
+    def _tell_unwritable(self, fault: Exception) -> None:
+        if not self._is_told:
+            self._is_told = True
+            complain(
+                "spool",
+                f"the spool {self.folder.path} can't be written: {fault}; reports are kept in memory "
+                f"(at most {limits.PENDING_EVENTS}) and shown here until it can",
+            )
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f".{path.name}")
