@@ -1,0 +1,76 @@
+"""The parts of an exception, read by the interpreter's own slots: no foreign attribute code runs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Final
+
+from tocsin.event import limits
+
+__all__ = ["args", "cause", "context", "members", "mro", "namespace", "notes", "successor", "traceback"]
+
+# A class may define properties or `__getattribute__`; these descriptors look past both.
+_ARGS: Final = BaseException.__dict__["args"].__get__
+_CAUSE: Final = BaseException.__dict__["__cause__"].__get__
+_CONTEXT: Final = BaseException.__dict__["__context__"].__get__
+_SUPPRESS: Final = BaseException.__dict__["__suppress_context__"].__get__
+_TRACEBACK: Final = BaseException.__dict__["__traceback__"].__get__
+_DICT: Final = BaseException.__dict__["__dict__"].__get__
+_MEMBERS: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
+_MRO: Final = type.__dict__["__mro__"].__get__
+_NAMESPACE: Final = type.__dict__["__dict__"].__get__
+
+
+def args(exc: BaseException) -> tuple[Any, ...]:
+    """Return what the exception was made with."""
+    value: tuple[Any, ...] = _ARGS(exc)
+    return value
+
+
+def cause(exc: BaseException) -> BaseException | None:
+    """Return the exception given by ``raise … from``."""
+    value: BaseException | None = _CAUSE(exc)
+    return value
+
+
+def context(exc: BaseException) -> BaseException | None:
+    """Return the exception during whose handling this one was raised, None where it is not to be shown."""
+    value: BaseException | None = None if _SUPPRESS(exc) else _CONTEXT(exc)
+    return value
+
+
+def successor(exc: BaseException) -> BaseException | None:
+    """Return the next exception of the chain as a traceback shows it: the cause, else the context."""
+    found = cause(exc)
+    return context(exc) if found is None else found
+
+
+def traceback(exc: BaseException) -> TracebackType | None:
+    """Return the outermost traceback entry."""
+    value: TracebackType | None = _TRACEBACK(exc)
+    return value
+
+
+def members(exc: BaseException) -> tuple[BaseException, ...]:
+    """Return the exceptions of a group, nothing for any other exception."""
+    value: tuple[BaseException, ...] = _MEMBERS(exc) if issubclass(type(exc), BaseExceptionGroup) else ()
+    return value
+
+
+def notes(exc: BaseException) -> tuple[str, ...]:
+    """Return the notes (PEP 678) that are exact strings."""
+    found = _DICT(exc).get("__notes__")
+    if type(found) is not list and type(found) is not tuple:
+        return ()
+    return tuple(note for note in found[: limits.NOTES] if type(note) is str)
+
+
+def mro(cls: type) -> tuple[type, ...]:
+    """Return a class and its bases in order of look-up."""
+    value: tuple[type, ...] = _MRO(cls)
+    return value
+
+
+def namespace(cls: type) -> Any:
+    """Return a read-only view of what a class body defined."""
+    return _NAMESPACE(cls)

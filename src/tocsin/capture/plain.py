@@ -1,0 +1,108 @@
+"""Values of an application: any object goes in, one that is safe to format leaves. No foreign code runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from itertools import islice
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from typing import Any, Final
+from uuid import UUID
+
+from tocsin.event import limits
+from tocsin.event.typename import describe_value, type_name
+
+__all__ = ["Described", "plain"]
+
+_DEPTH: Final = 6
+_ITEMS: Final = 64
+_NODES: Final = 512
+_INT_BITS: Final = 1_024
+# Exact types of the standard library whose __str__ and __repr__ run the library's code alone.
+_TRUSTED: Final = frozenset(
+    {date, timedelta, Decimal, UUID, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath, type(NotImplemented)}
+)
+_AWARE: Final = frozenset({datetime, time})
+_EXACT: Final = frozenset({type(None), bool, float, complex})
+
+
+class Described:
+    """Stand in for an object that must not be asked: shows a text for ``str`` and ``repr`` alike."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    __repr__ = __str__
+
+
+def plain(value: object, exception: Callable[[BaseException], str] | None = None) -> Any:
+    """Return ``value`` itself if formatting it is harmless, else a stand-in, bounded in size.
+
+    Exact builtin types pass, in containers too; subclasses of str, int and float become those; exceptions
+    become the text that ``exception`` makes of them; everything else becomes ``<module.Type>``.
+    """
+    return _plain(value, exception, _DEPTH, [_NODES])
+
+
+def _plain(value: Any, exception: Callable[[BaseException], str] | None, depth: int, nodes: list[int]) -> Any:
+    cls = type(value)
+    nodes[0] -= 1
+    if cls in _EXACT:
+        return value
+    if nodes[0] < 0:
+        return Described("…")
+    if issubclass(cls, (str, int, float, bytes, bytearray)):
+        return _scalar(value, cls)
+    if cls in (tuple, list, dict, set, frozenset):
+        return _container(value, cls, exception, depth, nodes) if depth > 0 else Described(describe_value(value))
+    if cls in _TRUSTED or (cls in _AWARE and type(value.tzinfo) in (type(None), timezone)):
+        return value
+    if exception is not None and issubclass(cls, BaseException):
+        return Described(exception(value))
+    return Described(f"<class {type_name(value)}>" if cls is type else describe_value(value))
+
+
+def _scalar(value: Any, cls: type) -> Any:
+    if issubclass(cls, str):
+        return str.__str__(value)[: limits.MESSAGE_CHARS * 2]
+    if issubclass(cls, int):
+        # Text of huge numbers costs quadratic time, and is refused from 4,300 digits on.
+        bits = int.bit_length(value)
+        return int.__pos__(value) if bits <= _INT_BITS else Described(f"<int of {bits} bits>")
+    if issubclass(cls, float):
+        return float.__pos__(value)
+    raw = bytes if issubclass(cls, bytes) else bytearray
+    return bytes(raw.__getitem__(value, slice(limits.MESSAGE_CHARS)))
+
+
+def _container(
+    value: Any, cls: type, exception: Callable[[BaseException], str] | None, depth: int, nodes: list[int]
+) -> Any:
+    try:
+        items = list(islice(value.items() if cls is dict else value, _ITEMS))
+    except RuntimeError:  # another thread changed it meanwhile
+        return Described(describe_value(value))
+    more = [Described(f"… {len(value) - len(items)} more")] if len(value) > len(items) else []
+    if cls is dict:
+        pairs = [(_plain(key, exception, 0, nodes), _plain(item, exception, depth - 1, nodes)) for key, item in items]
+        return {**dict(pairs), **{rest: Described("…") for rest in more}}
+    shown = [_plain(item, exception, depth - 1, nodes) for item in items] + more
+    return shown if cls is list else tuple(shown) if cls is tuple else _Braces(shown)
+
+
+class _Braces:
+    """Show a set's members; a set proper would need them to be hashable."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: list[Any]) -> None:
+        self._members = members
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(map(repr, self._members)) + "}" if self._members else "set()"

@@ -1,0 +1,231 @@
+"""Log records: a LogRecord goes in, the pieces of an event leave: kind, message, template, fields, place."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tocsin.capture.messages import message_of
+from tocsin.capture.plain import plain
+from tocsin.event import limits
+from tocsin.event.fingerprint import normalise
+from tocsin.event.model import Json, Kind
+from tocsin.event.scrub import Scrubber
+from tocsin.event.typename import describe_value, type_name
+
+__all__ = [
+    "Piece",
+    "RecordText",
+    "exception_of",
+    "fields_of",
+    "is_admitted",
+    "kind_of",
+    "location_of",
+    "process_name",
+    "read",
+    "status_of",
+    "text_of",
+]
+
+# Reports of exceptions nobody caught, by logger and the beginning of the unformatted message.
+_UNCAUGHT: Final = (
+    ("aiohttp.server", ("Error handling request", "Unhandled exception")),
+    ("apscheduler.executors", ('Job "%s" raised an exception',)),
+    ("asyncio", ("",)),  # only its exception handler logs with an exception at ERROR
+    ("celery.app.trace", ("Task %(name)s[%(id)s]", "Task handler raised error")),
+    ("concurrent.futures", ("exception calling callback", "Exception in worker", "Exception in initializer")),
+    ("daphne.server", ("Exception inside application",)),
+    ("django.request", ("Internal Server Error",)),
+    ("django.server", ("",)),
+    ("dramatiq", ("Failed to process message",)),
+    ("gunicorn.error", ("Error handling request", "Exception in worker process", "Socket error processing request")),
+    ("huey", ("Unhandled exception in task",)),
+    ("hypercorn.error", ("Error in ASGI Framework",)),
+    ("rq.worker", ("",)),
+    ("sanic.error", ("Exception occurred",)),
+    ("tornado.application", ("Uncaught exception", "Exception in callback", "Exception after Future")),
+    ("tornado.general", ("Uncaught exception",)),
+    ("uvicorn.error", ("Exception in ASGI application",)),
+    ("waitress", ("Exception while serving", "Exception when serving", "uncaptured python exception")),
+    ("werkzeug", ("Error on request",)),
+    ("_granian", ("Application callable raised an exception",)),
+)
+# Flask and Quart name the logger after the application; the function that logs is theirs.
+_FLASK_FUNCTION: Final = "log_exception"
+_FLASK_MESSAGE: Final = "Exception on "
+_FIRST_SERVER_ERROR: Final = 500
+_WARNING_STATUSES: Final = frozenset({400})
+_ERROR_STATUSES: Final = frozenset({500})
+
+_STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    *("message", "asctime", "taskName", "request", "status_code", "color_message"),
+    # Celery gives its own task's data along; the arguments in it are the application's.
+    *("data",),
+}
+_OWN_PREFIX: Final = "tocsin_"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordText:
+    """Hold a record's message and template, bounded but not masked yet.
+
+    ``is_formatted`` says that the template had nothing to fill in: it may be an f-string's result.
+    """
+
+    message: str
+    template: str
+    is_formatted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Hold what a record adds to an event: masked texts, and its exception, which is not to be kept."""
+
+    kind: Kind
+    message: str
+    template: str
+    location: str
+    fields: dict[str, Json]
+    exception: BaseException | None = None
+
+
+def read(
+    record: logging.LogRecord,
+    scrubber: Scrubber,
+    warning_statuses: Collection[int] = _WARNING_STATUSES,
+    error_statuses: Collection[int] = _ERROR_STATUSES,
+) -> Piece | None:
+    """Return what a record says, None if its status code (rule: a 404 is no warning) keeps it out.
+
+    The template of a message that was formatted before it was logged has its variable parts replaced: an
+    f-string with an order's number in it is one fault.
+    """
+    if not is_admitted(record, warning_statuses, error_statuses):
+        return None
+    exc = exception_of(record)
+    text = text_of(record)
+    template = scrubber.text(text.template, limits.MESSAGE_CHARS)  # before its shapes are replaced
+    return Piece(
+        kind=kind_of(record, exc is not None),
+        message=scrubber.text(text.message, limits.MESSAGE_CHARS),
+        template=normalise(template) if text.is_formatted else template,
+        location=scrubber.text(location_of(record), limits.NAME_CHARS),
+        fields=fields_of(record, scrubber),
+        exception=exc,
+    )
+
+
+def process_name() -> str:
+    """Return multiprocessing's name of this process, without importing it."""
+    module: Any = sys.modules.get("multiprocessing")
+    try:
+        name = module.current_process().name if module is not None else "MainProcess"
+    except Exception:  # noqa: BLE001 - half-imported or patched: the name is no more than a hint
+        name = "?"
+    return name[: limits.NAME_CHARS] if type(name) is str else "?"
+
+
+def exception_of(record: logging.LogRecord) -> BaseException | None:
+    """Return the exception that came with a record."""
+    found: Any = record.exc_info
+    if type(found) is tuple and len(found) == 3:
+        found = found[1]
+    return found if issubclass(type(found), BaseException) else None
+
+
+def kind_of(record: logging.LogRecord, has_exception: bool) -> Kind:
+    """Return the kind of event a record becomes.
+
+    ``traceback`` only for a framework's report of an exception that nobody caught; ``error`` for any other
+    record of ERROR or above, its exception attached; ``warning`` for the rest. A status code below 500 makes a
+    warning of any level.
+    """
+    status = status_of(record)
+    if status is not None and status < _FIRST_SERVER_ERROR:
+        return "warning"
+    if has_exception and _is_uncaught(record):
+        return "traceback"
+    return "error" if _level(record) >= logging.ERROR else "warning"
+
+
+def status_of(record: logging.LogRecord) -> int | None:
+    """Return the HTTP status a framework (Django) put on the record."""
+    status: Any = record.__dict__.get("status_code")
+    return int.__pos__(status) if issubclass(type(status), int) and type(status) is not bool else None
+
+
+def is_admitted(
+    record: logging.LogRecord,
+    warning_statuses: Collection[int] = _WARNING_STATUSES,
+    error_statuses: Collection[int] = _ERROR_STATUSES,
+) -> bool:
+    """Return whether a record is taken in as far as its status code says: a 404 is no warning.
+
+    Records without a status code always are, and so are exceptions behind a server error.
+    """
+    status = status_of(record)
+    if status is None or status in warning_statuses or status in error_statuses:
+        return True
+    return status >= _FIRST_SERVER_ERROR and exception_of(record) is not None
+
+
+def text_of(record: logging.LogRecord) -> RecordText:
+    """Return a record's message and template without running foreign ``__str__``, ``__repr__``, ``__format__``.
+
+    Arguments that are no builtin values become descriptions; a message that can't be formatted is followed by
+    its arguments. Never raises.
+    """
+    written: Any = record.msg
+    cls = type(written)
+    if issubclass(cls, BaseException):
+        # logger.error(exc): the message differs each time, what it is a report of does not.
+        return RecordText(message_of(written), type_name(cls), False)
+    if not issubclass(cls, str):
+        return RecordText(str(plain(written)), describe_value(written), True)
+    template = str.__str__(written)[: limits.MESSAGE_CHARS * 2]
+    values: Any = record.args
+    if not values:
+        return RecordText(template, template, True)
+    return RecordText(_formatted(template, values), template, False)
+
+
+def fields_of(record: logging.LogRecord, scrubber: Scrubber) -> dict[str, Json]:
+    """Return what was given as ``extra``, masked: attributes that an ordinary record has not."""
+    extra = {
+        name: value
+        for name, value in record.__dict__.copy().items()
+        if type(name) is str and name not in _STANDARD and not name.startswith(_OWN_PREFIX)
+    }
+    return scrubber.fields(extra) if extra else {}
+
+
+def location_of(record: logging.LogRecord) -> str:
+    """Return ``module.function:line`` of the call that logged."""
+    return f"{plain(record.module)}.{plain(record.funcName)}:{plain(record.lineno)}"
+
+
+def _level(record: logging.LogRecord) -> int:
+    level: Any = record.levelno
+    return level if type(level) is int else 0
+
+
+def _is_uncaught(record: logging.LogRecord) -> bool:
+    if type(record.msg) is not str or type(record.name) is not str:
+        return False
+    if record.funcName == _FLASK_FUNCTION and record.msg.startswith(_FLASK_MESSAGE):
+        return True
+    return any(
+        (record.name == logger or record.name.startswith(f"{logger}.")) and record.msg.startswith(beginnings)
+        for logger, beginnings in _UNCAUGHT
+    )
+
+
+def _formatted(template: str, values: Any) -> str:
+    try:
+        safe = plain(values, message_of)
+        return str(template % safe)[: limits.MESSAGE_CHARS * 2]
+    except Exception:  # noqa: BLE001 - a wrong format string fails in many ways; what was meant is still told
+        return f"{template} {plain(values, message_of)!r}"[: limits.MESSAGE_CHARS * 2]

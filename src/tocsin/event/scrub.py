@@ -1,0 +1,308 @@
+"""Masking: texts, values, requests, exceptions and whole events go in; the same leave without their secrets."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final
+from urllib.parse import unquote, unquote_plus
+from uuid import UUID
+
+from tocsin.event import limits
+from tocsin.event.assignments import mask_assignments
+from tocsin.event.model import Event, ExceptionInfo, Frame, Json, Request
+from tocsin.event.patterns import MASK, has_shape, mask_shapes
+from tocsin.event.sensitive import DEFAULT_KEYS, SensitiveKeys
+from tocsin.event.sourcelines import mask_code, mask_lines
+from tocsin.event.typename import describe_value
+
+__all__ = ["DEFAULT_KEYS", "MASK", "Scrubber", "clip", "strict"]
+
+_PASSES: Final = 4  # until nothing changes; one is enough for all but contrived texts
+_ENCODED_DEPTH: Final = 4
+_ENCODED_RUN: Final = re.compile(r"""[^\s"'<>]++""")
+_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CUT_MASK: Final = re.compile(r"\[(?:m(?:a(?:s(?:k(?:e(?:d)?)?)?)?)?)?\Z")
+_OVERLAP_CHARS: Final = 512  # looked at past a cut, so that what marks a secret is not cut off it
+_WORDY: Final = frozenset({date, time, timedelta, Decimal, UUID})  # their str() is code of the library alone
+_JSON_INT_BITS: Final = 64
+
+
+def strict(text: str) -> str:
+    """Return ``text`` without lone surrogates, which strict JSON decoders refuse."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def clip(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters, the last one ``…`` where something is missing."""
+    if len(text) <= limit:
+        return text
+    return _CUT_MASK.sub("", text[: limit - 1]) + "…"
+
+
+class Scrubber:
+    """Mask secrets by name and by shape, in everything an event holds.
+
+    Law: ``scrub(scrub(x)) == scrub(x)``. Masked text shows as ``[masked]``. No method runs foreign code, and
+    none raises on what an application hands it. With ``is_on`` false nothing is masked, but texts are made
+    strict and bounded all the same. Thread-safe.
+    """
+
+    def __init__(self, extra_keys: Iterable[str] = (), *, is_on: bool = True) -> None:
+        self._keys = SensitiveKeys(extra_keys)
+        self.is_on: Final = is_on
+
+    def covers(self, name: str) -> bool:
+        """Return whether a value of this name is masked."""
+        return self.is_on and self._keys.covers(name)
+
+    def text(self, text: str, limit: int | None = None) -> str:
+        """Mask a text by value; with ``limit``, return that many characters at most."""
+        if type(text) is not str:
+            text = str.__str__(text) if issubclass(type(text), str) else describe_value(text)
+        if limit is not None and len(text) > limit + _OVERLAP_CHARS:
+            text = text[: limit + _OVERLAP_CHARS]
+        text = strict(text)
+        if self.is_on and self._is_suspect(text):
+            text = self._mask(text, _ENCODED_DEPTH)
+        return text if limit is None else clip(text, limit)
+
+    def value(self, key: str, value: object) -> Json:
+        """Return ``value`` as masked JSON: exact builtin types within bounds, all else as ``<module.Type>``."""
+        return self._value(key, value, limits.FIELD_DEPTH, [limits.FIELD_NODES])
+
+    def fields(self, fields: Mapping[str, Any]) -> dict[str, Json]:
+        """Mask a mapping of extra fields, by name and by value."""
+        shown = islice(dict.items(fields) if type(fields) is dict else fields.items(), limits.FIELDS)
+        return {
+            self.text(name, limits.NAME_CHARS): self.value(name, value) for name, value in shown if type(name) is str
+        }
+
+    def query(self, query: str) -> str:
+        """Mask a query string: sensitive parameters by name, the others by value."""
+        query = strict(query[: limits.QUERY_CHARS + _OVERLAP_CHARS])
+        if not self.is_on or not query:
+            return clip(query, limits.QUERY_CHARS)
+        for _ in range(_PASSES):
+            masked = self.text("&".join(map(self._parameter, query.split("&"))))
+            if masked == query:
+                break
+            query = masked
+        return clip(query, limits.QUERY_CHARS)
+
+    def url(self, url: str) -> str:
+        """Mask a URL: its user information, its query, its fragment."""
+        rest, hash_sign, fragment = url[: limits.QUERY_CHARS].partition("#")
+        base, mark, query = rest.partition("?")
+        return self.text(f"{self.text(base)}{mark}{self.query(query)}{hash_sign}{self.query(fragment)}")
+
+    def headers(self, items: Iterable[tuple[str, str]], allowed: frozenset[str]) -> dict[str, str]:
+        """Return the headers whose lower-case names are in ``allowed``, in Title-Case and masked."""
+        shown: dict[str, str] = {}
+        for name, value in items:
+            lowered = name.lower()
+            if lowered not in allowed or len(shown) >= limits.HEADERS:
+                continue
+            if self.covers(name):
+                masked = MASK
+            elif lowered == "referer":
+                masked = clip(self.url(value), limits.HEADER_CHARS)
+            else:
+                masked = self.text(value, limits.HEADER_CHARS)
+            shown["-".join(word.capitalize() for word in lowered.split("-"))] = masked
+        return shown
+
+    def source(self, line: str) -> str:
+        """Mask one line of Python source."""
+        line = strict(line[: limits.SOURCE_LINE_CHARS + _OVERLAP_CHARS]).rstrip()
+        if self.is_on and self._is_suspect(line):
+            for _ in range(_PASSES):
+                masked = self._mask_encoded(mask_code(mask_shapes(line), self._keys.covers), _ENCODED_DEPTH)
+                if masked == line:
+                    break
+                line = masked
+        return clip(line, limits.SOURCE_LINE_CHARS)
+
+    def frame(self, frame: Frame) -> Frame:
+        """Mask a frame's source lines and locals; columns behind a masked text are dropped."""
+        bound = limits.SOURCE_LINE_CHARS + _OVERLAP_CHARS  # a minified file is one line of megabytes
+        lines = [line[:bound] for line in (*frame.before, frame.source, *frame.after)]
+        if self.is_on:
+            masked = [clip(line, limits.SOURCE_LINE_CHARS) for line in mask_lines(lines, self.source, self.covers)]
+        else:
+            masked = [self.source(line) for line in lines]
+        at = len(frame.before)
+        ends_here = frame.end_line in (None, frame.line)
+        shown = frame.end_column if ends_here else len(frame.source)
+        is_aligned = shown is not None and masked[at][:shown] == frame.source[:shown]
+        return replace(
+            frame,
+            module=clip(strict(frame.module), limits.NAME_CHARS),
+            function=clip(strict(frame.function), limits.NAME_CHARS),
+            file=clip(strict(frame.file), limits.PATH_CHARS),
+            source=masked[at],
+            before=tuple(masked[:at]),
+            after=tuple(masked[at + 1 :]),
+            column=frame.column if is_aligned else None,
+            end_column=frame.end_column if is_aligned else None,
+            locals=None if frame.locals is None else self._locals(frame.locals),
+        )
+
+    def exception(self, info: ExceptionInfo, frames: bool = False) -> ExceptionInfo:
+        """Mask an exception, its chain and its group; ``frames`` says whether frames are masked again."""
+        return self._exception(info, frames, limits.CHAIN + limits.GROUP_DEPTH)
+
+    def request(self, request: Request) -> Request:
+        """Mask a request."""
+        return replace(
+            request,
+            path=self.text(request.path, limits.PATH_CHARS),
+            query=self.query(request.query),
+            host=self.text(request.host, limits.NAME_CHARS),
+            route=None if request.route is None else self.text(request.route, limits.PATH_CHARS),
+            headers=self.headers(request.headers.items(), frozenset(map(str.lower, request.headers))),
+        )
+
+    def event(self, event: Event, *, frames: bool = False) -> Event:
+        """Mask an event, all but its cached frames; with ``frames``, those too."""
+        return replace(
+            event,
+            logger=self.text(event.logger, limits.NAME_CHARS),
+            message=self.text(event.message, limits.MESSAGE_CHARS),
+            template=self.text(event.template, limits.MESSAGE_CHARS),
+            exception=None if event.exception is None else self.exception(event.exception, frames),
+            request=None if event.request is None else self.request(event.request),
+            process_name=self.text(event.process_name, limits.NAME_CHARS),
+            thread=self.text(event.thread, limits.NAME_CHARS),
+            location=self.text(event.location, limits.PATH_CHARS),
+            fields=self.fields(event.fields),
+        )
+
+    def _parameter(self, part: str) -> str:
+        name, sign, value = part.partition("=")
+        is_secret = value not in ("", "…") and self._keys.covers(unquote_plus(name))
+        return f"{name}={MASK}" if sign and is_secret else self.text(part)
+
+    def _is_suspect(self, text: str) -> bool:
+        lowered = text.lower()
+        if has_shape(text, lowered) or ("%" in text and _ESCAPE.search(text)):
+            return True
+        is_assigning = "=" in text or ":" in text or "--" in text or "," in text or "</" in text
+        return (is_assigning and self._keys.occurs_in(lowered)) or ("://" in text and "@" in text)
+
+    def _mask(self, text: str, depth: int) -> str:
+        for _ in range(_PASSES):
+            masked = mask_assignments(mask_shapes(text), self._keys.covers)
+            masked = self._mask_encoded(masked, depth)
+            if masked == text:
+                break
+            text = masked
+        return text
+
+    def _mask_encoded(self, text: str, depth: int) -> str:
+        """Mask what percent-encoding hides; a run that holds a secret is left decoded."""
+        if "%" not in text or _ESCAPE.search(text) is None:
+            return text
+        return _ENCODED_RUN.sub(lambda match: self._masked_run(match[0], depth), text)
+
+    def _masked_run(self, run: str, depth: int) -> str:
+        if "%" not in run or _ESCAPE.search(run) is None:
+            return run
+        if depth == 0:
+            return MASK  # nobody encodes five times but to hide something
+        decoded = unquote(run)
+        if decoded == run or not self._is_suspect(decoded):
+            return run
+        masked = self._mask(decoded, depth - 1)
+        return run if masked == decoded else _CONTROL.sub(" ", masked)
+
+    def _value(self, key: str, value: object, depth: int, nodes: list[int]) -> Json:
+        cls = type(value)
+        if value is None or cls is bool:
+            return value  # type: ignore[return-value]  # narrowed by type(), not by isinstance()
+        if self.covers(key) and not (cls is str and not value):
+            return MASK
+        nodes[0] -= 1
+        if nodes[0] < 0:
+            return "…"
+        if cls in (dict, list, tuple, set, frozenset):
+            return self._container(key, value, depth, nodes)
+        return self._scalar(value)
+
+    def _scalar(self, value: Any) -> Json:
+        cls = type(value)
+        if cls is str:
+            return self.text(value, limits.FIELD_CHARS)
+        if cls is int:
+            return self._number(value)
+        if cls is float:
+            return value if math.isfinite(value) else str(value)
+        if cls is bytes or cls is bytearray:
+            return self.text(bytes(value[: limits.FIELD_CHARS * 2]).decode("utf-8", "replace"), limits.FIELD_CHARS)
+        if cls in _WORDY and getattr(value, "tzinfo", None) is None:
+            return self.text(str(value), limits.FIELD_CHARS)
+        if cls is datetime and (value.tzinfo is None or type(value.tzinfo) is timezone):
+            return str(value.isoformat())
+        return describe_value(value)
+
+    def _number(self, value: int) -> Json:
+        if value.bit_length() > _JSON_INT_BITS:
+            return f"<int of {value.bit_length()} bits>"
+        if not self.is_on or value < 10**12:
+            return value
+        return MASK if mask_shapes(str(value)) == MASK else value
+
+    def _container(self, key: str, value: Any, depth: int, nodes: list[int]) -> Json:
+        if depth <= 0:
+            return describe_value(value)
+        try:
+            # In C, without running code of the elements; only another thread can disturb it.
+            items = list(islice(value.items() if type(value) is dict else value, limits.FIELD_ITEMS))
+        except RuntimeError:
+            return describe_value(value)
+        is_cut = len(value) > len(items)
+        if type(value) is not dict:
+            shown = [self._value(key, item, depth - 1, nodes) for item in items]
+            return [*shown, "…"] if is_cut else shown
+        table: dict[str, Json] = {}
+        for name, item in items:
+            word = self._scalar(name)
+            word = word if type(word) is str else str(word)
+            table[clip(word, limits.NAME_CHARS)] = self._value(word, item, depth - 1, nodes)
+        if is_cut:
+            table["…"] = f"{len(value) - len(items)} more"
+        return table
+
+    def _locals(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: MASK if self.covers(name) else self.text(value, limits.FIELD_CHARS)
+            for name, value in islice(values.items(), limits.FIELD_ITEMS)
+        }
+
+    def _exception(self, info: ExceptionInfo, frames: bool, depth: int) -> ExceptionInfo:
+        def inner(part: ExceptionInfo | None) -> ExceptionInfo | None:
+            return None if part is None or depth <= 0 else self._exception(part, frames, depth - 1)
+
+        members = tuple(part for part in map(inner, info.members) if part is not None)
+        return replace(
+            info,
+            message=self.text(info.message, limits.MESSAGE_CHARS),
+            notes=tuple(self.text(note, limits.NOTE_CHARS) for note in info.notes),
+            frames=tuple(map(self.frame, info.frames)) if frames else info.frames,
+            cause=inner(info.cause),
+            context=inner(info.context),
+            members=members,
+            members_omitted=info.members_omitted + len(info.members) - len(members),
+        )
