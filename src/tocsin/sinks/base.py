@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeGuard, runtime_checkable
 
 from tocsin.config.setting import Setting
 from tocsin.event.model import Kind
@@ -23,6 +23,8 @@ __all__ = [
     "Sink",
     "SinkContext",
     "Unavailable",
+    "takes_entries",
+    "takes_notices",
 ]
 
 
@@ -167,3 +169,13 @@ class NoticeSink(Sink, Protocol):
     def notify(self, notice: Notice) -> Outcome:
         """Hand over one notice."""
         ...
+
+
+def takes_entries(sink: Sink) -> TypeGuard[EntrySink]:
+    """Tell whether a sink gets every event; else it is told by notices."""
+    return callable(getattr(sink, "deliver", None))
+
+
+def takes_notices(sink: Sink) -> TypeGuard[NoticeSink]:
+    """Tell whether a sink is told by notices."""
+    return callable(getattr(sink, "notify", None))

@@ -1,0 +1,251 @@
+"""The one table of settings, and `Settings`, the values that leave it: what every other floor is configured by."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from tocsin.config.setting import Setting, boolean, choice, count, size_mb, text, texts
+from tocsin.config.values import kinds, level, logger_levels, name, one_line, page, path, sink_list, statuses
+from tocsin.event.limits import KEEP_DAYS, SPOOL_BYTES
+
+__all__ = ["SETTINGS", "SINK_SETTINGS", "Settings", "SinkTable"]
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "application",
+        name,
+        "",
+        "the application's name, in every event, subject and path; in the modes debug and off it may be left "
+        'out ("app")',
+        is_required=True,
+    ),
+    Setting("environment", one_line, "production", "where it runs, such as production or staging"),
+    Setting("release", one_line, "", "which version runs: a tag, a commit, a build number"),
+    Setting(
+        "mode",
+        choice("production", "debug", "off"),
+        "production",
+        "`production` delivers to the sinks; `debug` shows everything on stderr, mails nothing and catches "
+        "nothing; `off` does nothing",
+        type_name="production, debug or off",
+    ),
+    Setting(
+        "sinks",
+        sink_list,
+        (),
+        "where reports go: one `[[sinks]]` table each, or URLs. May hold passwords, so it is never quoted in a fault",
+        type_name="list of tables or URLs",
+        is_secret=True,
+    ),
+    Setting(
+        "level",
+        level,
+        logging.WARNING,
+        "records from this level on come in through the handler on the root logger",
+        type_name="level",
+    ),
+    Setting(
+        "loggers",
+        logger_levels,
+        MappingProxyType({}),
+        "other levels for single loggers and what is below them",
+        type_name="table of levels",
+    ),
+    Setting(
+        "ignore",
+        texts,
+        (),
+        "what is not reported: an exception class by its dotted path, subclasses included "
+        "(`werkzeug.exceptions.NotFound`, `KeyError`), or a logger and what is below it (`noisy.logger`)",
+        type_name="list",
+    ),
+    Setting(
+        "app_modules",
+        texts,
+        (),
+        "modules that count as the application's own although they are installed like a library",
+        type_name="list",
+    ),
+    Setting(
+        "warning_statuses",
+        statuses,
+        (400,),
+        "answers with these statuses are warnings",
+        type_name="list of statuses",
+    ),
+    Setting(
+        "error_statuses",
+        statuses,
+        (500,),
+        "answers with these statuses are errors, unless the request reported one already",
+        type_name="list of statuses",
+    ),
+    Setting(
+        "error_page",
+        page,
+        "",
+        "what to answer with instead of the built-in 500 page: an HTML file; HTML itself; in code also a callable "
+        "`(error_id, accept)` that returns text, bytes or `(content_type, body)`",
+        type_name="path, HTML or callable",
+    ),
+    Setting(
+        "request_headers",
+        texts,
+        (),
+        "request headers to report besides the harmless ones; those that carry secrets stay masked",
+        type_name="list",
+    ),
+    Setting(
+        "client_address",
+        choice("off", "truncated", "hashed", "full"),
+        "off",
+        "how a report names the client",
+        type_name="off, truncated, hashed or full",
+    ),
+    Setting(
+        "trust_proxy_headers",
+        boolean,
+        False,
+        "whether the client's address is taken from Forwarded, X-Forwarded-For and the like; only behind a proxy "
+        "that sets them",
+        type_name="boolean",
+    ),
+    Setting(
+        "masking",
+        boolean,
+        True,
+        "whether secrets are masked; only tests, which look for what masking keeps back, turn it off",
+        type_name="boolean",
+    ),
+    Setting(
+        "mask_keys",
+        texts,
+        (),
+        "more names whose values are masked, besides password, token and the like; a part of the name is enough",
+        type_name="list",
+    ),
+    Setting(
+        "spool",
+        path,
+        "",
+        "the spool's folder; left out, it is found by the rules below",
+        type_name="path",
+    ),
+    Setting(
+        "spool_max_mb",
+        size_mb,
+        SPOOL_BYTES // 1_048_576,
+        "past this the spool drops the oldest events, and counts them",
+        unit="MB",
+        type_name="number",
+    ),
+    Setting(
+        "keep_days",
+        count,
+        KEEP_DAYS,
+        "how long delivered events stay readable for `tocsin show`",
+        unit="days",
+        type_name="whole number",
+    ),
+    Setting(
+        "fsync",
+        boolean,
+        False,
+        "whether each event is forced to the disk, so that it survives a power cut as well as a kill",
+        type_name="boolean",
+    ),
+    Setting(
+        "delivery",
+        choice("thread", "process"),
+        "thread",
+        "`thread`: one of the workers delivers; `process`: all is left to `tocsin deliver`",
+        type_name="thread or process",
+    ),
+    Setting(
+        "debugger",
+        boolean,
+        False,
+        "whether debug mode offers Werkzeug's interactive debugger on this machine; refused in production",
+        type_name="boolean",
+    ),
+    Setting("host", one_line, "", "this machine's name in reports; left out, what the system says"),
+)
+
+SINK_SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("type", text, "", "which kind of sink", is_required=True),
+    Setting(
+        "level",
+        level,
+        logging.NOTSET,
+        "only events from this level on go there; left out, all that came in",
+        type_name="level",
+    ),
+    Setting(
+        "kinds",
+        kinds,
+        frozenset({"traceback", "error", "warning"}),
+        "only these kinds go there",
+        type_name="list of traceback, error, warning",
+    ),
+    Setting(
+        "from",
+        choice("now", "oldest"),
+        "now",
+        "where a new sink starts: at what happens from now on, or at the oldest event the spool still has",
+        type_name="now or oldest",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkTable:
+    """Hold one sink as it was written: ``options`` of a table, or a ``url``. Its type's own class validates it.
+
+    ``where`` begins every fault of it. A relative path within a URL starts at ``folder``; those of a table are
+    absolute already. The representation leaves out what may hold a password.
+    """
+
+    options: Mapping[str, Any] = field(repr=False)
+    url: str = field(default="", repr=False)
+    where: str = field(default="sinks", compare=False)
+    folder: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Hold the effective value of every setting, by the names of `SETTINGS`.
+
+    Two are equal when every value is; ``sources`` (setting → where its value came from: ``default``, the file,
+    the variable, ``keyword`` or ``mapping``) does not count. Levels are logging's numbers, paths absolute or
+    ``""``.
+    """
+
+    application: str
+    environment: str
+    release: str
+    mode: Literal["production", "debug", "off"]
+    sinks: tuple[SinkTable, ...]
+    level: int
+    loggers: Mapping[str, int]
+    ignore: tuple[str, ...]
+    app_modules: tuple[str, ...]
+    warning_statuses: tuple[int, ...]
+    error_statuses: tuple[int, ...]
+    error_page: Any
+    request_headers: tuple[str, ...]
+    client_address: Literal["off", "truncated", "hashed", "full"]
+    trust_proxy_headers: bool
+    masking: bool
+    mask_keys: tuple[str, ...]
+    spool: str
+    spool_max_mb: float
+    keep_days: int
+    fsync: bool
+    delivery: Literal["thread", "process"]
+    debugger: bool
+    host: str
+    sources: Mapping[str, str] = field(compare=False)

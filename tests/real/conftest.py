@@ -1,0 +1,42 @@
+"""What tests on real servers share: importable samples, certificates made for the run, a browser if there is one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+if TYPE_CHECKING:
+    from certs import Certs
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certs:
+    """Return an authority and a server certificate for localhost and 127.0.0.1."""
+    pytest.importorskip("cryptography", reason="no cryptography; pip install cryptography")
+    from certs import make_certs
+
+    return make_certs(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium; skip where it is missing, and say how to get it."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium; on Debian: apt-get install -y chromium")
+    pytest.importorskip("playwright", reason="no Playwright; pip install playwright")
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
