@@ -1,0 +1,17 @@
+"""The state in one SQLite file, written by the leader alone."""
+
+from __future__ import annotations
+
+from tocsin.routing.sqlite.cursors import CursorTables
+from tocsin.routing.sqlite.issues import IssueTables
+from tocsin.routing.sqlite.telling import TellingTables
+
+__all__ = ["SqliteState"]
+
+
+class SqliteState(CursorTables, IssueTables, TellingTables):
+    """Keep the state in a file (or ``:memory:``). Implements `tocsin.routing.state.State`.
+
+    ``read_only`` opens what exists, for commands that look while the leader works. Raises StoreError when
+    the file can't be used, is damaged, or was written by a newer tocsin.
+    """

@@ -1,0 +1,241 @@
+"""The state protocol: what the leader and the router remember between two looks, behind whatever keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from tocsin.event.notice import Notice
+from tocsin.routing.issues import Issue, Occurrences, SampleRef
+
+__all__ = ["LEDGER", "Cursor", "Pace", "Pending", "Purged", "State", "Told"]
+
+LEDGER = "issues"  # the consumer that is the state's own: its cursor goes with add_occurrences
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Say how far a consumer has read one generation of a process.
+
+    ``offset`` is the segment's first unread byte; ``counts`` maps a counter's slot to the cumulative count
+    that was delivered.
+    """
+
+    offset: int = 0
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Say what a sink was last told of an issue: the counts as they stood in that notice."""
+
+    fingerprint: str
+    count: int
+    episode: int
+    episode_count: int
+    at: datetime
+    comeback_at: datetime | None = None  # when a comeback was last told
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Say how fast a sink was told of late.
+
+    ``sent`` are the times of the ordinary notices of the last hour. ``gather_until`` is set while faults
+    that are new wait for a shared notice. ``flood_stage`` is the number of summaries sent in the present
+    flood (0: there is none), ``flood_at`` the time of the last of them.
+    """
+
+    sent: tuple[datetime, ...] = ()
+    gather_until: datetime | None = None
+    flood_stage: int = 0
+    flood_at: datetime | None = None
+    digest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Hold a notice that was decided and perhaps sent, but not yet seen to be accepted.
+
+    It is committed before the sink gets the notice, so a repetition after a crash is the same notice to the
+    letter, and a receiver that drops the repetition by its id loses nothing. ``told`` is what becomes true
+    once it is accepted; ``samples`` say where the reports' events lie (``notice`` itself holds none).
+    """
+
+    notice: Notice
+    told: tuple[Told, ...]
+    samples: Mapping[str, SampleRef] = field(default_factory=dict)
+    comebacks: frozenset[str] = frozenset()
+    is_gathered: bool = False  # it ends the wait of new faults for a shared notice
+    has_digest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """Count what retention took away."""
+
+    samples: int = 0
+    issues: int = 0
+
+
+@runtime_checkable
+class State(Protocol):
+    """Remember cursors, issues, losses and what was told.
+
+    One writer; used from one thread at a time. Each method is atomic of itself, or part of the surrounding
+    ``transaction``. Every method raises StoreError when the store can't be read or written. Times are
+    aware UTC.
+    """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit all that is done inside at once, or nothing if it raises. A nested one joins the outer."""
+        ...
+
+    def close(self) -> None:
+        """Release the store. May be called twice."""
+        ...
+
+    # -- consumers and their cursors -------------------------------------------------------------------
+    def consumers(self) -> tuple[str, ...]:
+        """Return the names of all consumers that were added and not forgotten, sorted."""
+        ...
+
+    def consumer_since(self, consumer: str) -> datetime | None:
+        """Return when the consumer was added, None if it is unknown."""
+        ...
+
+    def add_consumer(self, consumer: str, at: datetime) -> None:
+        """Remember a consumer; one that is known keeps its time."""
+        ...
+
+    def forget_consumer(self, consumer: str) -> None:
+        """Drop a consumer with its cursors, its note and everything that it was told."""
+        ...
+
+    def cursor(self, consumer: str, process: str, generation: int) -> Cursor | None:
+        """Return how far the consumer has read, None if it never has."""
+        ...
+
+    def save_cursor(self, consumer: str, process: str, generation: int, cursor: Cursor) -> None:
+        """Replace the consumer's cursor in this generation."""
+        ...
+
+    def forget_generation(self, process: str, generation: int) -> None:
+        """Drop all cursors and samples of a generation; its losses stay in the totals."""
+        ...
+
+    def note(self, consumer: str) -> dict[str, Any]:
+        """Return the consumer's free JSON object, empty if there is none."""
+        ...
+
+    def save_note(self, consumer: str, note: Mapping[str, Any]) -> None:
+        """Replace the consumer's free JSON object."""
+        ...
+
+    # -- issues ----------------------------------------------------------------------------------------
+    def add_occurrences(self, seen: Occurrences) -> None:
+        """Count occurrences into their issue and its episode; keep the sample and the client's hash."""
+        ...
+
+    def issue(self, fingerprint: str) -> Issue | None:
+        """Return one issue."""
+        ...
+
+    def issues(
+        self,
+        *,
+        now: datetime,
+        include_muted: bool = False,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> tuple[Issue, ...]:
+        """Return the issues last seen at or after ``since``, latest first."""
+        ...
+
+    def issues_by_prefix(self, prefix: str) -> tuple[Issue, ...]:
+        """Return the issues whose error ids begin with six characters (in capitals), latest first."""
+        ...
+
+    def mute(self, fingerprint: str, until: datetime) -> None:
+        """Count the issue without telling it until then; an unknown issue is left alone."""
+        ...
+
+    def unmute(self, fingerprint: str) -> None:
+        """Tell the issue again; an unknown issue is left alone."""
+        ...
+
+    def sample(self, error_id: str) -> SampleRef | None:
+        """Return where the event with this error id lies; the latest, should an id have come round again."""
+        ...
+
+    def samples(
+        self, fingerprint: str, limit: int, *, since: datetime | None = None, is_oldest_first: bool = False
+    ) -> tuple[SampleRef, ...]:
+        """Return where an issue's events lie, latest first unless told otherwise."""
+        ...
+
+    def clients(self, fingerprint: str, since: datetime) -> int | None:
+        """Return the number of distinct client hashes since the day of ``since``; None if there are none."""
+        ...
+
+    def purge(self, before: datetime) -> Purged:
+        """Drop samples and client hashes older than ``before``, and what exceeds the bounds.
+
+        Issues past ISSUES go, the longest silent first; what a sink was not told of them becomes the loss
+        ``issues_forgotten``.
+        """
+        ...
+
+    # -- losses ----------------------------------------------------------------------------------------
+    def save_losses(self, process: str, generation: int, losses: Mapping[str, int]) -> None:
+        """Remember a generation's cumulative losses by reason; they never go down."""
+        ...
+
+    def add_loss(self, reason: str, n: int) -> None:
+        """Count a loss of the leader's own."""
+        ...
+
+    def losses(self) -> dict[str, int]:
+        """Return all losses by reason."""
+        ...
+
+    # -- what was told ---------------------------------------------------------------------------------
+    def revision(self) -> int:
+        """Return a number that has grown whenever any issue has changed."""
+        ...
+
+    def untold(
+        self, identity: str, *, since: datetime, after_revision: int = 0
+    ) -> tuple[tuple[Issue, Told | None], ...]:
+        """Return the issues with occurrences that the sink was not told, changed after a revision.
+
+        Issues that the sink never heard of and that were last seen before ``since`` are left out.
+        """
+        ...
+
+    def told(self, identity: str, fingerprint: str) -> Told | None:
+        """Return what the sink was last told of an issue."""
+        ...
+
+    def save_told(self, identity: str, told: Told) -> None:
+        """Replace what the sink was last told of an issue."""
+        ...
+
+    def pace(self, identity: str) -> Pace:
+        """Return how fast the sink was told; an empty Pace for a new one."""
+        ...
+
+    def save_pace(self, identity: str, pace: Pace) -> None:
+        """Replace the sink's pace."""
+        ...
+
+    def pending(self, identity: str) -> Pending | None:
+        """Return the notice that the sink has still to accept."""
+        ...
+
+    def save_pending(self, identity: str, pending: Pending | None) -> None:
+        """Replace or (None) drop the notice that the sink has still to accept."""
+        ...
