@@ -1,0 +1,47 @@
+"""Where errors enter: a framework's application and an `Intake` go in, the application leaves, reporting.
+
+The only framework-aware code. Each integration is found by the application's class and imported only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from tocsin.event.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tocsin.intake import Intake
+
+__all__ = ["INTEGRATIONS", "install"]
+
+App = TypeVar("App")
+
+# Class of the application, as module.qualname → module with `install(app, intake) -> app`.
+INTEGRATIONS: Final[Mapping[str, str]] = {
+    "flask.app.Flask": "tocsin.integrations.flask",
+}
+
+
+def install(app: App, intake: Intake) -> App:
+    """Make a framework's application report to ``intake``: the same object comes back, idempotent.
+
+    Raises ConfigError for an object of no known framework, and says what to write instead.
+    """
+    for base in type(app).__mro__:
+        module = INTEGRATIONS.get(f"{base.__module__}.{base.__qualname__}")
+        if module is not None:
+            installed: App = import_module(module).install(app, intake)
+            return installed
+    raise ConfigError(_advice(app))
+
+
+def _advice(app: object) -> str:
+    known = ", ".join(name.rpartition(".")[2] for name in INTEGRATIONS)
+    kind = f"{type(app).__module__}.{type(app).__qualname__}"
+    if isinstance(app, type):
+        return f"install() takes an application, not the class {app.__qualname__}; make one first"
+    if callable(app):
+        return f"install() knows {known}, not {kind}; if this is a WSGI application write: app = reporter.wsgi(app)"
+    return f"install() takes an application ({known}), not {kind}"

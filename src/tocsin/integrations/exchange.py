@@ -1,0 +1,228 @@
+"""One answer: what a WSGI application says goes in, is held back until its body begins, and leaves to the server."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tocsin.capture.disconnects import is_worker_timeout
+from tocsin.complaints import complain
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse
+
+    from tocsin.intake import Intake
+
+__all__ = ["COUNTED", "ERROR_ID", "ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers"]
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+ERROR_ID_HEADER: Final = "X-Error-Id"
+ERROR_ID: Final = "tocsin.error_id"  # environ: the id of the request's first capture
+COUNTED: Final = "tocsin.counted"  # environ: why the request's answer is no report, such as "bad_host"
+
+_bindings = itertools.count()
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class Binding:
+    """Tie a wrapped application to its intake.
+
+    Mutable, so that wrapping again with another reporter's intake rebinds the application in place.
+    ``propagates`` is asked when an exception arrives: True means that it must leave as if nobody had caught it.
+    """
+
+    intake: Intake
+    propagates: Callable[[], bool] = _never
+    # Differs by application: of two wrapped ones around each other, the outer one meets what the inner one
+    # reported and let pass, and intake must see that it comes by another way, not a second time.
+    name: str = field(default_factory=lambda: f"wsgi{next(_bindings)}", init=False)
+
+
+class Exchange:
+    """Stand between an application and its server for one request.
+
+    It is ``start_response`` (`start`), ``write`` and the body in one object, because one slotted object costs
+    less per request than closures do. The body is an iterable with a generator in `__iter__`, not a generator:
+    a generator could only close the application's body *before* the server knows that the body has ended,
+    and an error in ``close()`` would then cut off an answer that was complete.
+    """
+
+    __slots__ = (
+        "binding", "body", "environ", "headers", "is_sent", "server_start", "server_write", "status",
+    )  # fmt: skip
+
+    server_write: Callable[[bytes], object]
+
+    def __init__(self, binding: Binding, environ: Environ, server_start: StartResponse) -> None:
+        self.binding = binding
+        self.environ = environ
+        self.server_start = server_start
+        self.status: str | None = None
+        self.is_sent = False  # the server's start_response was called
+        self.body: Any = None
+
+    # -- what the application calls ------------------------------------------------------------------------
+
+    def start(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+        """Be the application's ``start_response`` (PEP 3333): keep status and headers."""
+        if exc_info or self.status is not None:
+            return self._start_again(status, headers, exc_info)
+        self.status = status
+        self.headers = headers
+        return self.write
+
+    def _start_again(self, status: str, headers: Headers, exc_info: Any) -> Callable[[bytes], object]:
+        if not exc_info:
+            raise AssertionError("start_response was called a second time without exc_info")
+        try:
+            if self.is_sent:
+                # The server raises exc_info again if the headers have left.
+                self.server_write = self.server_start(status, headers, exc_info)
+                return self.write
+            self.status = status
+            self.headers = headers
+            if status.startswith("5"):  # an error handler within the application made it an answer
+                self.notice(exc_info[1], "exc_info")
+            return self.write
+        finally:
+            exc_info = None  # PEP 3333: no circular reference through the traceback
+
+    def write(self, data: bytes) -> object:
+        """Be the ``write`` callable of PEP 3333."""
+        self.begin()
+        return self.server_write(data)
+
+    # -- what the server calls -----------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body. Empty chunks before the held start are swallowed: nothing has been said by them."""
+        environ = self.environ  # noqa: F841 - capture finds the request in this frame
+        try:
+            for chunk in self.body:
+                if not self.is_sent:
+                    if not chunk:
+                        continue
+                    self.begin()
+                yield chunk
+            if self.status is not None:
+                self.begin()
+            return
+        except BaseException as fault:
+            page = self.failed(fault, "body")
+            if page is None:
+                raise
+        yield from page
+
+    def close(self) -> None:
+        """Close the application's body, exactly once."""
+        environ = self.environ  # noqa: F841 - capture finds the request in this frame
+        close = getattr(self.body, "close", None)
+        self.body = ()
+        if close is None:
+            return
+        try:
+            close()
+        except BaseException as fault:
+            self.notice(fault, "close")
+            raise
+
+    # -- what leaves ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Hand status and headers to the server, once.
+
+        What the server raises (it validates headers) leaves as it came: it has been told a start, so a second
+        one, for our page, can't be relied on.
+        """
+        if self.is_sent:
+            return
+        status = self.status
+        if status is None:
+            raise AssertionError("the application gave a body before it called start_response")
+        headers = self.headers
+        try:
+            is_error = status >= "4"
+        except TypeError:
+            raise TypeError(f"the status given to start_response is {type(status).__name__}, not str") from None
+        if is_error:
+            headers = self._marked(status, headers)
+        self.is_sent = True
+        self.server_write = self.server_start(status, headers)
+
+    def _marked(self, status: str, headers: Headers) -> Headers:
+        """Return the headers of an answer with an error status, with the request's error id if it has one."""
+        environ = self.environ
+        try:
+            intake = self.binding.intake
+            if status[:3] in intake.watched_statuses:
+                error_id = intake.answer(status, environ)
+            else:
+                error_id = environ.get(ERROR_ID)
+            return _with_error_id(headers, error_id) if error_id and status.startswith("5") else headers
+        except Exception as fault:  # noqa: BLE001 - an answer leaves as it is, whatever happens to its report
+            complain("wsgi", f"an answer with status {status[:3]} could not be reported", fault)
+            return headers
+
+    # -- what fails ----------------------------------------------------------------------------------------
+
+    def notice(self, fault: BaseException, phase: str) -> str | None:
+        """Report an exception, and return its error id; None if it is not to be reported.
+
+        ``phase`` is where it came out: an exception that comes out of the body and again out of ``close()`` is one.
+        SystemExit, KeyboardInterrupt, GeneratorExit and their like are no errors, but for a worker's timeout.
+        """
+        if not isinstance(fault, Exception) and not is_worker_timeout(fault):
+            return None
+        if isinstance(fault, StopIteration) and self._is_upgrade():
+            return None  # how websocket libraries tell gunicorn that they are done with the connection
+        binding = self.binding
+        try:
+            error_id = binding.intake.exception(
+                fault, kind="traceback", via=f"{binding.name}.{phase}", environ=self.environ
+            )
+            if error_id is not None:
+                binding.intake.announce(error_id, fault, self.environ)
+            return error_id
+        except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
+            complain("wsgi", "an exception could not be reported", own)
+            return None
+
+    def failed(self, fault: BaseException, phase: str) -> list[bytes] | None:
+        """Report what the application raised; return our page, begun, or None: it must be raised again.
+
+        What intake does not report (a client that has gone, an ignored class) is not ours to answer either.
+        """
+        error_id = self.notice(fault, phase)
+        if error_id is None or self.is_sent or not isinstance(fault, Exception):
+            return None
+        if self._is_upgrade():
+            return None  # the socket may speak another protocol by now
+        try:
+            return None if self.binding.propagates() else self._page(error_id)
+        except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
+            complain("wsgi", "the 500 page could not be sent", own)
+            return None
+
+    def _page(self, error_id: str) -> list[bytes]:
+        status, headers, body = self.binding.intake.page(self.environ, error_id)
+        self.is_sent = True
+        self.server_write = self.server_start(status, _with_error_id(headers, error_id))
+        return [] if self.environ.get("REQUEST_METHOD") == "HEAD" else [body]
+
+    def _is_upgrade(self) -> bool:
+        return str(self.environ.get("HTTP_UPGRADE", "")).lower() == "websocket"
+
+
+def _with_error_id(headers: Headers, error_id: str) -> Headers:
+    """Return a copy with ``X-Error-Id``, unless a framework's integration has put it there."""
+    if any(name.lower() == "x-error-id" for name, _ in headers):
+        return headers
+    return [*headers, (ERROR_ID_HEADER, error_id)]

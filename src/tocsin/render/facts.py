@@ -1,0 +1,120 @@
+"""An event goes in; what it is, where it is and its labelled facts leave, harmless, in the order of every report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+from typing import Any, Final, TypeAlias
+
+from tocsin.event.limits import FIELD_CHARS, HEADER_CHARS, MESSAGE_CHARS
+from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.render import harmless, when
+
+__all__ = ["Fact", "facts", "innermost", "source_lines", "table", "what", "where"]
+
+Fact: TypeAlias = tuple[str, str]  # a label and its value; the value may have several lines
+
+_WHAT_CHARS: Final = 300
+_LABEL_COLUMNS: Final = 11
+
+
+def what(event: Event) -> str:
+    """Return one line: exception type and message, or the message alone."""
+    exception = event.exception
+    if exception is None:
+        return harmless.line(event.message or event.template or event.level, _WHAT_CHARS)
+    first = exception.message.strip().partition("\n")[0]
+    return harmless.line(f"{exception.type}: {first}" if first else exception.type, _WHAT_CHARS)
+
+
+def where(event: Event) -> str:
+    """Return ``module.function, file:line`` of the innermost application frame, else where it was logged."""
+    frame = innermost(event.exception)
+    if frame is None:
+        return harmless.line(event.location or event.logger)
+    return harmless.line(f"{frame.module}.{frame.function}, {frame.file}:{frame.line}")
+
+
+def innermost(exception: ExceptionInfo | None) -> Frame | None:
+    """Return the innermost application frame; of library code only, the innermost of all.
+
+    An exception that was never raised itself (a bare group, a cause made by hand) is looked into.
+    """
+    if exception is None:
+        return None
+    own = [frame for frame in exception.frames if frame.in_app] or exception.frames
+    if own:
+        return own[-1]
+    inner = (innermost(item) for item in (*exception.members, exception.cause, exception.context))
+    return next((frame for frame in inner if frame is not None), None)
+
+
+def facts(event: Event, zone: tzinfo | None = None, *, has_time: bool = True) -> list[Fact]:
+    """Return the labelled facts that are known, from time to fields; empty ones are left out."""
+    rows: list[Fact] = [("When", when.stamp(event.timestamp, zone))] if has_time else []
+    if event.message and (event.exception is None or event.message != event.exception.message):
+        message = harmless.block(event.message[:MESSAGE_CHARS].strip())
+        if event.exception is not None or "\n" in message:
+            rows.append(("Message", message))
+    rows.extend((label, harmless.line(value)) for label, value in _surroundings(event))
+    if event.request is not None:
+        rows.append(("Request", "\n".join(_request(event.request))))
+    if event.fields:
+        shown = (f"{harmless.line(str(name))} = {_json(value)}" for name, value in event.fields.items())
+        rows.append(("Fields", "\n".join(shown)))
+    return [(label, value) for label, value in rows if value]
+
+
+def table(rows: Iterable[Fact]) -> list[str]:
+    """Return facts as text: a column of labels, values beside it, further lines below their value."""
+    out = []
+    for label, value in rows:
+        first, *more = value.split("\n")
+        out.append(f"{label:<{_LABEL_COLUMNS}} {first}".rstrip())
+        out.extend((" " * (_LABEL_COLUMNS + 1) + text).rstrip() for text in more)
+    return out
+
+
+def source_lines(frame: Frame) -> list[tuple[int, str, bool]]:
+    """Return (line number, text, is the failing one) around a frame's line; empty where nothing surrounds it."""
+    if not frame.source or not (frame.before or frame.after):
+        return []
+    numbered = enumerate((*frame.before, frame.source, *frame.after), frame.line - len(frame.before))
+    lines = [(number, harmless.line(text.rstrip()), number == frame.line) for number, text in numbered]
+    indent = min((len(text) - len(text.lstrip()) for _, text, _ in lines if text), default=0)
+    return [(number, text[indent:], is_failing) for number, text, is_failing in lines]
+
+
+def _surroundings(event: Event) -> Iterator[Fact]:
+    yield "Level", event.level if event.level not in ("ERROR", "WARNING") else ""
+    yield "Logger", event.logger
+    yield "Logged at", event.location if event.exception is not None else ""
+    yield "Release", event.release
+    process = f"process {event.process_id}" if event.process_id else ""
+    if process and event.process_name and event.process_name != "MainProcess":
+        process += f" ({event.process_name})"
+    thread = f"thread {event.thread}" if event.thread and event.thread != "MainThread" else ""
+    yield "Host", ", ".join(part for part in (event.host, process, thread) if part)
+
+
+def _request(request: Request) -> Iterator[str]:
+    base = f"{request.scheme or 'http'}://{request.host}" if request.host else ""
+    query = f"?{request.query}" if request.query else ""
+    yield harmless.line(f"{request.method} {base}{request.path}{query}")
+    parts = (
+        f"route {request.route}" if request.route else "",
+        f"endpoint {request.endpoint}" if request.endpoint else "",
+        f"answered {request.status}" if request.status else "",
+        f"from {request.client}" if request.client else "",
+    )
+    yield from (harmless.line(text) for text in [", ".join(filter(None, parts))] if text)
+    for name, value in request.headers.items():
+        yield harmless.line(f"{name}: {value}", HEADER_CHARS)
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, str):
+        return harmless.line(value, FIELD_CHARS)
+    shown = json.dumps(value, ensure_ascii=False, default=lambda other: type(other).__name__)
+    return harmless.line(shown, FIELD_CHARS)

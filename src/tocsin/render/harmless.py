@@ -1,0 +1,58 @@
+"""Any text goes in; text leaves that can do nothing to a terminal, a header, a page or an encoder."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+__all__ = ["block", "line", "shorten", "width"]
+
+# Control characters but newline and tab, the marks that reorder or hide text (bidi, zero width, tags), line
+# separators that some readers break at, and lone surrogates, which no encoder takes. They are shown by their
+# escapes rather than dropped: a report should tell that somebody sent them.
+_HARMFUL: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_NAMED: Final = {"\r": "\\r", "\x1b": "\\x1b", "\x00": "\\0"}
+TAB_COLUMNS: Final = 4
+
+
+def block(text: str) -> str:
+    """Return ``text`` with its lines kept and everything harmful shown by its escape.
+
+    Law: block(block(t)) == block(t).
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    plain = text.replace("\r\n", "\n").replace("\t", " " * TAB_COLUMNS)
+    return _HARMFUL.sub(_escape, plain)
+
+
+def line(text: str, chars: int = 0) -> str:
+    """Return ``text`` as one harmless line, newlines shown as ``\\n``; at most ``chars`` long if given."""
+    # Cut first, so that a megabyte costs no more than what is shown of it.
+    shown = block(text[: chars + 1] if chars else text).replace("\n", "\\n")
+    return shorten(shown, chars) if chars else shown
+
+
+def shorten(text: str, chars: int) -> str:
+    """Return at most ``chars`` characters of ``text``, ending in an ellipsis where something is missing."""
+    return text if len(text) <= chars else text[: max(chars - 1, 0)].rstrip() + "…"
+
+
+def width(text: str) -> int:
+    """Return how many terminal columns ``text`` takes: wide East Asian letters two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    named = _NAMED.get(character)
+    if named is not None:
+        return named
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,208 @@
+"""A notice goes in; what there is to tell leaves, in order and in words, for the text and the HTML part alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+
+from tocsin.event.limits import DETAILED_ISSUES, LISTED_ISSUES
+from tocsin.event.model import Event
+from tocsin.event.notice import IssueReport, Notice
+from tocsin.render import harmless, when
+from tocsin.render.facts import Fact, facts, what, where
+from tocsin.render.subject import issue_name, place, times
+
+__all__ = ["Item", "Section", "Story", "story"]
+
+_TITLE_CHARS: Final = 300
+_ITEM_CHARS: Final = 90
+_IN_FULL: Final = ("new", "comeback")  # told with traceback
+_OF_FAULTS: Final = ("new", "update", "quiet", "comeback")  # told of each fault; the others are lists or a test
+_LISTS: Final = ("summary", "over", "digest")  # one entry per issue is all there is
+# What an example tells besides its traceback, which was sent before; a quiet fault needs no example at all.
+_EXAMPLE_ROWS: Final = ("When", "Message", "Release", "Host", "Request", "Fields")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Be one entry of the list of issues; ``lines`` are what is told below its name."""
+
+    count: int
+    prefix: str
+    name: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Tell one issue: its facts, its code if it is told in full, and the commands to go on with."""
+
+    headline: str
+    message: str
+    rows: tuple[Fact, ...]
+    trace: Event | None
+    commands: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Hold a notice in words. Every text is harmless; none is escaped for HTML."""
+
+    headline: str
+    place: str
+    lead: tuple[str, ...]
+    items: tuple[Item, ...]
+    items_omitted: int
+    sections: tuple[Section, ...]
+    commands: tuple[Fact, ...]
+
+
+def story(notice: Notice, zone: tzinfo | None = None) -> Story:
+    """Return what ``notice`` tells; times in ``zone``, else in the system's own."""
+    issues = notice.issues
+    is_list = notice.reason in _LISTS
+    sections = () if is_list else tuple(_section(issue, notice, zone) for issue in issues[:DETAILED_ISSUES])
+    items = issues[:LISTED_ISSUES] if is_list or len(issues) > 1 else ()
+    return Story(
+        headline=_headline(notice),
+        place=place(notice),
+        lead=tuple(_lead(notice, zone)),
+        items=tuple(_item(issue, notice, zone) for issue in items),
+        items_omitted=len(issues) - len(items) if items else 0,
+        sections=sections,
+        commands=(("See all", "tocsin issues"),) if items else (),
+    )
+
+
+def _headline(notice: Notice) -> str:
+    count = len(notice.issues)
+    words = {
+        "new": f"{count} new faults",
+        "update": f"{count} faults go on",
+        "quiet": f"{count} faults are quiet",
+        "comeback": f"{count} faults are back",
+        "summary": "Alarm flood",
+        "over": "Alarm flood is over",
+        "digest": "Daily digest",
+        "check": "This is a test",
+    }
+    return issue_name(notice.issues[0]) if _is_of_one(notice) else words[notice.reason]
+
+
+def _is_of_one(notice: Notice) -> bool:
+    return len(notice.issues) == 1 and notice.reason in _OF_FAULTS
+
+
+def _lead(notice: Notice, zone: tzinfo | None) -> Iterator[str]:
+    """Yield the sentences that say why this notice was sent."""
+    if _is_of_one(notice):
+        yield _lead_of_one(notice.issues[0], notice, zone)
+    elif notice.reason == "check":
+        yield "Sent by “tocsin check”. If you can read this, notices reach you. Nothing is broken."
+    elif notice.reason == "summary":
+        yield "There were more notices than the hourly cap allows, so these faults are told together."
+    elif notice.reason == "over":
+        yield "Notices are sent one by one again. This is what the hourly cap held back and was not told yet."
+    elif notice.reason == "digest":
+        yield "What happened since the last digest, the most frequent first."
+    else:
+        yield "The most frequent first."
+    if notice.held_back:
+        one = notice.held_back == 1
+        yield f"{notice.held_back:,} notice{' was' if one else 's were'} held back by the hourly cap."
+
+
+def _lead_of_one(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> str:
+    count = times(issue.episode_count)
+    if notice.reason == "update":
+        before = issue.episode_count - issue.untold
+        told = f"; you were last told of {before:,}" if before > 0 else ""
+        return f"It goes on: {count} by now{told}."
+    if notice.reason == "quiet":
+        untold = f", {issue.untold:,} of them not told yet" if 0 < issue.untold < issue.episode_count else ""
+        since = when.clock(issue.last_seen, notice.at, zone)
+        return f"Quiet since {since}, {issue.episode_count:,} in all{untold}."
+    if notice.reason == "comeback":
+        return f"It was quiet and is back: {count} so far."
+    noun = "warning" if issue.kind == "warning" else "fault"
+    return f"A new {noun}: {count} so far."
+
+
+def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section:
+    sample = issue.sample
+    in_full = notice.reason in _IN_FULL
+    rows = [*_history(issue, zone, has_rate=notice.reason == "update")]
+    if sample is not None and in_full:
+        rows.extend(facts(sample, zone, has_time=False))
+    elif sample is not None and notice.reason != "quiet":
+        example = [row for row in facts(sample, zone) if row[0] in _EXAMPLE_ROWS]
+        rows.extend(("Example" if label == "When" else label, value) for label, value in example)
+    rows.append(("Error id", _error_id(issue)))
+    return Section(
+        headline=issue_name(issue),
+        message=what(sample) if sample is not None else harmless.line(issue.title, _TITLE_CHARS),
+        rows=tuple((label, value) for label, value in rows if value),
+        trace=sample if in_full else None,
+        commands=(
+            ("See it", f"tocsin show {_error_id(issue)}"),
+            ("Mute it", f"tocsin mute {harmless.line(issue.prefix)} --for 7d"),
+        ),
+    )
+
+
+def _history(issue: IssueReport, zone: tzinfo | None, *, has_rate: bool) -> Iterator[Fact]:
+    """Yield where, since when and how often; the whole life only where it is more than this episode."""
+    yield "Where", (where(issue.sample) if issue.sample is not None else "") or harmless.line(issue.culprit)
+    yield "Since", when.stamp(issue.episode_started, zone)
+    often = [times(issue.episode_count)]
+    if issue.episode_count > 1:
+        often.append(f"last at {when.ended(issue.episode_started, issue.last_seen, zone)}")
+    if has_rate:
+        often.append(_rate(issue))
+    often.append(_clients(issue))
+    yield "How often", ", ".join(filter(None, often))
+    if issue.count > issue.episode_count:
+        yield "In all", f"{times(issue.count)} since {when.stamp(issue.first_seen, zone)}"
+    if issue.first_release and issue.first_release != issue.last_release:
+        yield "First in", f"release {harmless.line(issue.first_release)}"
+
+
+def _rate(issue: IssueReport) -> str:
+    minutes = (issue.last_seen - issue.episode_started).total_seconds() / 60
+    if minutes < 1:
+        return ""
+    rate = issue.episode_count / minutes
+    return f"about {rate:,.0f} a minute" if rate >= 2 else f"about {rate * 60:,.0f} an hour"
+
+
+def _clients(issue: IssueReport) -> str:
+    if not issue.clients:
+        return ""
+    return f"{issue.clients:,} client{'s' if issue.clients > 1 else ''}"
+
+
+def _item(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Item:
+    """Return an issue's entry; in a list that is all there is of it, with message, request and error id."""
+    is_list = notice.reason in _LISTS
+    count = issue.untold if is_list else issue.episode_count
+    start = issue.first_seen if issue.count == count else issue.episode_started
+    period = f"since {when.stamp(start, zone)}, last at {when.ended(start, issue.last_seen, zone)}"
+    parts = [f"at {when.stamp(issue.last_seen, zone)}" if count == 1 else period]
+    if issue.count != count:
+        parts.append(f"{issue.count:,} in all")
+    lines = [", ".join([*parts, *filter(None, (_clients(issue),))])]
+    if is_list:
+        sample = issue.sample
+        lines.insert(0, harmless.shorten(what(sample) if sample is not None else "", _ITEM_CHARS))
+        request = sample.request if sample is not None else None
+        asked = harmless.line(f"{request.method} {request.route or request.path}, ", 60) if request else ""
+        lines.append(f"{asked}error id {_error_id(issue)}")
+    return Item(count, harmless.line(issue.prefix), issue_name(issue), tuple(filter(None, lines)))
+
+
+def _error_id(issue: IssueReport) -> str:
+    """Return the sample's error id, else the issue's part of it, which every command takes as well."""
+    sample = issue.sample
+    return harmless.line(sample.error_id if sample is not None and sample.error_id else issue.prefix)

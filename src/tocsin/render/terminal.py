@@ -1,0 +1,108 @@
+"""An event goes in; its report for a terminal leaves, coloured if asked for."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from datetime import tzinfo
+from typing import Final
+
+from tocsin.event.model import Event
+from tocsin.render import harmless
+from tocsin.render.facts import facts, innermost, source_lines, what, where
+from tocsin.render.traceback import Line, plain, traceback_lines
+
+__all__ = ["event_line", "event_terminal"]
+
+# Only the basic colours and no background: the user's own palette decides what is readable.
+_BOLD_RED: Final = "1;31"
+_RED: Final = "31"
+_YELLOW: Final = "33"
+_CYAN: Final = "36"
+_BOLD: Final = "1"
+_DIM: Final = "2"
+_STYLES: Final = {
+    "heading": _DIM,
+    "folded": _DIM,
+    "frame": _CYAN,
+    "error": _BOLD_RED,
+    "note": _YELLOW,
+    "detail": _DIM,
+    "source": "",
+}
+_LABEL_COLUMNS: Final = 9
+_LEAST_COLUMNS: Final = 40
+
+
+def event_terminal(event: Event, *, is_coloured: bool, width: int = 100, zone: tzinfo | None = None) -> str:
+    """Return the report of one event, ending in a newline.
+
+    Facts are wrapped to ``width`` columns; code is never wrapped, so that it can be copied. Whether colours are
+    wanted (a terminal, no ``NO_COLOR``) is the caller's to know. The event itself can't colour anything.
+    """
+    paint = _Paint(is_coloured)
+    head = f"{paint(_level_style(event), harmless.line(event.level))} {paint(_BOLD, what(event))}"
+    if event.error_id:
+        head += f" {paint(_DIM, '(' + harmless.line(event.error_id) + ')')}"
+    lines = [head, *_facts(event, paint, max(width, _LEAST_COLUMNS), zone)]
+    if event.exception is not None:
+        lines.append("")
+        for item in traceback_lines(event.exception):
+            lines.extend(_trace_line(item, paint))
+        lines.extend(_around(event, paint))
+    return "\n".join(lines) + "\n"
+
+
+def event_line(event: Event, *, is_coloured: bool, width: int = 100, zone: tzinfo | None = None) -> str:
+    """Return one event in one line of at most ``width`` columns: time, level, error id, what, request."""
+    paint = _Paint(is_coloured)
+    time, level = f"{event.timestamp.astimezone(zone):%H:%M:%S}", harmless.line(event.level, 8)
+    error_id = harmless.line(event.error_id or "-")
+    request = event.request
+    asked = harmless.line(f" · {request.method} {request.path}", 60) if request is not None else ""
+    room = max(width, _LEAST_COLUMNS) - len(time) - len(level) - len(error_id) - 3
+    rest = harmless.shorten(what(event) + asked, room)
+    return f"{paint(_DIM, time)} {paint(_level_style(event), level)} {paint(_CYAN, error_id)} {rest}"
+
+
+class _Paint:
+    """Wrap text in a colour, or leave it."""
+
+    def __init__(self, is_coloured: bool) -> None:
+        self._is_coloured = is_coloured
+
+    def __call__(self, style: str, text: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._is_coloured and style and text else text
+
+
+def _level_style(event: Event) -> str:
+    return _BOLD_RED if event.levelno >= 40 else _YELLOW
+
+
+def _facts(event: Event, paint: _Paint, width: int, zone: tzinfo | None) -> Iterator[str]:
+    room = width - _LABEL_COLUMNS - 3
+    for label, value in [("Where", where(event)), *facts(event, zone)]:
+        shown = f"{label:<{_LABEL_COLUMNS}}"
+        for row in value.split("\n"):
+            # Words are kept whole: a cut URL can't be clicked.
+            for text in textwrap.wrap(row, room, break_long_words=False, break_on_hyphens=False):
+                yield f"  {paint(_DIM, shown)} {text}"
+                shown = " " * _LABEL_COLUMNS
+
+
+def _trace_line(item: Line, paint: _Paint) -> Iterator[str]:
+    text, *carets = plain([item])
+    yield paint(_STYLES[item.style], text)
+    yield from (paint(_RED, row) for row in carets)
+
+
+def _around(event: Event, paint: _Paint) -> Iterator[str]:
+    frame = innermost(event.exception)
+    around = source_lines(frame) if frame is not None else []
+    if frame is None or not around:
+        return
+    yield from ("", paint(_DIM, f"{harmless.line(frame.file)}, around line {frame.line}:"))
+    columns = len(str(around[-1][0]))
+    for number, text, is_failing in around:
+        row = f"{'>' if is_failing else ' '} {number:>{columns}}  {text}".rstrip()
+        yield paint(_BOLD if is_failing else "", row)

@@ -1,0 +1,38 @@
+"""An event goes in; its whole report leaves as plain text."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from tocsin.event.model import Event
+from tocsin.render import harmless
+from tocsin.render.facts import facts, innermost, source_lines, table, what, where
+from tocsin.render.traceback import plain, traceback_lines
+
+__all__ = ["event_text", "trace_text"]
+
+
+def event_text(event: Event, zone: tzinfo | None = None) -> str:
+    """Return the report of one event, ending in a newline; times in ``zone``, else in the system's own.
+
+    Whatever the event holds, the text encodes to UTF-8 and holds no control character but the newline.
+    """
+    rows = [("Where", where(event)), *facts(event, zone)]
+    if event.error_id:
+        rows.append(("Error id", harmless.line(event.error_id)))
+    parts = [what(event), "\n".join(table((label, value) for label, value in rows if value))]
+    return "\n\n".join([*parts, *trace_text(event)]) + "\n"
+
+
+def trace_text(event: Event) -> list[str]:
+    """Return the blocks that show code: the traceback, and the lines around the application's innermost frame."""
+    if event.exception is None:
+        return []
+    blocks = ["\n".join(plain(traceback_lines(event.exception)))]
+    frame = innermost(event.exception)
+    around = source_lines(frame) if frame is not None else []
+    if frame is not None and around:
+        columns = len(str(around[-1][0]))
+        lines = (f"{'>' if hit else ' '} {number:>{columns}}  {text}".rstrip() for number, text, hit in around)
+        blocks.append(f"{harmless.line(frame.file)}, around line {frame.line}:\n\n" + "\n".join(lines))
+    return blocks

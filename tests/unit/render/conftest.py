@@ -1,0 +1,8 @@
+"""Make the events and notices of the broken shop importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))

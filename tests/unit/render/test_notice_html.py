@@ -1,0 +1,90 @@
+"""The HTML part: whole, escaped, without anything remote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import get_args
+
+import pytest
+
+from broken_shop import KEY_ERROR, TRACEBACK, ZONE, hostile_notice, issue, notice
+from tocsin.event.limits import LISTED_ISSUES
+from tocsin.event.notice import Reason
+from tocsin.render.notice_html import notice_html
+
+VOID = {"meta", "br"}
+
+
+class Checker(HTMLParser):
+    """Collect tags and attributes, and fail where an element is left open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def checked(document: str) -> Checker:
+    checker = Checker()
+    checker.feed(document)
+    checker.close()
+    assert checker.open == []
+    return checker
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_document_is_whole_and_hostile_text_is_escaped(reason: Reason, count: int) -> None:
+    """No element or attribute comes from an event."""
+    document = notice_html(hostile_notice(reason, count), ZONE)
+    found = checked(document)
+    assert document.encode("utf-8")
+    assert found.tags.isdisjoint({"script", "img", "link", "iframe", "a", "form"})
+    assert found.attributes <= {"lang", "charset", "name", "content", "class"}
+
+
+def test_nothing_remote_is_named() -> None:
+    """A mail that loads something tells strangers that it was read."""
+    document = notice_html(notice("new", issue()), ZONE)
+    assert not re.search(r"(src|href)\s*=|url\(|@import", document.partition("<body>")[0])
+    assert not re.search(r"<[^>]+(src|href|style)=", document)
+
+
+def test_first_lines_say_what_where_and_how_often() -> None:
+    """What a telephone shows first is what matters."""
+    body = notice_html(notice("new", issue()), ZONE).partition("<body>")[2]
+    text = re.sub(r"<[^>]+>", " ", body)
+    assert text.index("CurrencyError in orders.views.pay") < text.index("37 times so far") < 150
+    assert text.index("no rate for") < text.index("shop/orders/money.py:12") < text.index("Traceback")
+
+
+def test_what_pep_657_points_at_is_underlined() -> None:
+    """Carets would part from their line where it wraps."""
+    event = notice_html(notice("new", issue(TRACEBACK)), ZONE)
+    assert "    charge(order.amount * <u>rates[order.currency]</u>)\n" in event
+    assert "^^^" not in event
+
+
+def test_source_around_marks_the_failing_line() -> None:
+    """The failing line stands out among its neighbours."""
+    document = notice_html(notice("new", issue(replace(TRACEBACK, exception=KEY_ERROR))), ZONE)
+    assert "<strong>87      charge(order.amount * rates[order.currency])</strong>" in document
+
+
+def test_long_lists_end_with_what_is_left_out() -> None:
+    """The rest is counted."""
+    document = notice_html(notice("summary", *(issue(),) * (LISTED_ISSUES + 7)), ZONE)
+    assert document.count("<li>") == LISTED_ISSUES
+    assert "and 7 more</li>" in document
