@@ -1,3 +1,47 @@
-"""tocsin tells the people who run a Python web application that it broke. (public names: being joined)"""
+"""tocsin tells the people who run a Python web application that it broke: once per fault, with all they need.
+
+The floors, from the top; each imports only what is below it:
+
+    cli            the operator's commands, one per file
+    bootstrap      configuration in, the process's Reporter out
+    handlers       LogHandler: ordinary logging as the way in
+    testing        what applications and sink authors use in their tests
+    reporter       the composition root in the application
+    integrations   wsgi, flask …: the only framework-aware code
+    intake         occurrence in; one counter increment or one spooled record, and an error id, out
+    delivery       the leader: what is spooled in; entries and notices out, by cursors
+    routing        issues, episodes, routes: decisions, and the state they rest on
+    sinks          one destination per file
+    spool          the crash-safe queue on local disk: writer (every process), reader (leader)
+    limiter        budget per fault
+    capture        exceptions, requests, records → an Event
+    render         an Event or a Notice → text, HTML, terminal, the 500 page
+    config         one table of settings, and where their values come from
+    complaints     our own failures, told on stderr and `tocsin.internal`
+    event          the vocabulary: model, bounds, identity, masking, bytes. Pure
+"""
+
+from __future__ import annotations
+
+from tocsin.bootstrap import install, report, setup
+from tocsin.event.errors import ConfigError, DecodeError, DeliveryError, StoreError, TocsinError
+from tocsin.event.model import Event
+from tocsin.handlers import LogHandler
+from tocsin.reporter import Reporter
+
+__all__ = [
+    "ConfigError",
+    "DecodeError",
+    "DeliveryError",
+    "Event",
+    "LogHandler",
+    "Reporter",
+    "StoreError",
+    "TocsinError",
+    "__version__",
+    "install",
+    "report",
+    "setup",
+]
 
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ from typing import Final
 
 from tocsin.event.errors import StoreError
 
-__all__ = ["Folder", "GenerationPath"]
+__all__ = ["Folder", "GenerationPath", "user_name"]
 
 # Locks and mapped counters of these can't be trusted, or only with luck.
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ncpfs", "9p", "ceph"})
@@ -69,8 +69,8 @@ class Folder:
         owner = (status or self.path.stat()).st_uid
         if owner != os.geteuid():
             raise StoreError(
-                f"the spool {self.path} belongs to {_user_name(owner)}, this process runs as "
-                f"{_user_name(os.geteuid())}; run it as {_user_name(owner)} (sudo -u {_user_name(owner)} …)"
+                f"the spool {self.path} belongs to {user_name(owner)}, this process runs as "
+                f"{user_name(os.geteuid())}; run it as {user_name(owner)} (sudo -u {user_name(owner)} …)"
             )
 
     def live(self, process: str) -> Path:
@@ -120,7 +120,8 @@ def _file_system(path: Path) -> str:
     return kind
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Return the name of a user, the number where the system knows none."""
     try:
         import pwd  # not on Windows
 

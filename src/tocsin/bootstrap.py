@@ -1,0 +1,114 @@
+"""Set-up: a configuration goes in; the process's Reporter leaves, with ordinary logging as its way in."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from tocsin import reporter as reporters
+from tocsin.config.load import load
+from tocsin.event.errors import ConfigError
+from tocsin.handlers import LogHandler
+from tocsin.intake import BeforeSpool
+from tocsin.reporter import Reporter
+from tocsin.sinks.registry import faults_of
+
+__all__ = ["install", "report", "setup"]
+
+_T = TypeVar("_T")
+
+
+def setup(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    root_handler: bool = True,
+    before_spool: BeforeSpool | None = None,
+    **overrides: Any,
+) -> Reporter:
+    """Set tocsin up in this process and return its Reporter. Opens nothing, starts nothing.
+
+    ``config`` is a path of a TOML file or a mapping; without one ``TOCSIN_CONFIG`` names a file, and ``TOCSIN_*``
+    variables count in any case. Keywords override single settings. A WARNING handler is added to the root logger
+    unless ``root_handler`` is false or a LogHandler is attached anywhere. ``before_spool(event)`` may change an event
+    or drop it by returning None; what it returns is masked again.
+
+    Called again with equal settings it returns the same Reporter. Raises ConfigError, with every fault at once.
+    """
+    settings = load(config, overrides, os.environ, check_sinks=faults_of)
+    reporter = reporters.establish(settings, before_spool)
+    if root_handler and settings.mode != "off" and not _has_handler():
+        _add_root_handler(reporter)
+    return reporter
+
+
+def install(app: _T) -> _T:
+    """Integrate an application object into the process's Reporter; return the same object. See `Reporter.install`.
+
+    Raises ConfigError where `setup` was not called.
+    """
+    reporter = reporters.current()
+    if reporter is None:
+        raise ConfigError('install: call tocsin.setup("tocsin.toml") first')
+    return reporter.install(app)
+
+
+def report(exc: BaseException | None = None, **arguments: Any) -> str:
+    """Report by the process's Reporter; see `Reporter.report`. Without a Reporter nothing happens and "" returns."""
+    reporter = reporters.current()
+    return "" if reporter is None else reporter.report(exc, **arguments)
+
+
+class _StandIn(LogHandler):
+    """The handler that `setup` adds to the root logger.
+
+    Before it was there, a record that no handler took went to `logging.lastResort`; it still does.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        last = logging.lastResort
+        if last is not None and record.levelno >= last.level and not _is_taken_elsewhere(record.name):
+            last.handle(record)
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        is_handled = super().handle(record)
+        if not is_handled and getattr(record, "tocsin_skip", False) and not _is_taken_elsewhere(record.name):
+            last = logging.lastResort
+            if last is not None:
+                last.handle(record)
+        return is_handled
+
+
+def _add_root_handler(reporter: Reporter) -> None:
+    root = logging.getLogger()
+    is_debug = reporter.settings.mode == "debug"
+    handler = LogHandler(logging.NOTSET) if is_debug else _StandIn(reporter.settings.level)
+    if is_debug and not root.handlers and root.level == logging.WARNING:
+        # Nobody has configured logging, and debug mode promises to show everything.
+        root.setLevel(logging.DEBUG)
+        reporter.on_close(lambda: root.setLevel(logging.WARNING))
+    root.addHandler(handler)
+    reporter.on_close(lambda: root.removeHandler(handler))
+
+
+def _has_handler() -> bool:
+    return any(isinstance(handler, LogHandler) for logger in _loggers() for handler in logger.handlers)
+
+
+def _loggers() -> list[logging.Logger]:
+    manager = logging.Logger.manager
+    named = [logger for logger in list(manager.loggerDict.values()) if isinstance(logger, logging.Logger)]
+    return [logging.getLogger(), *named]
+
+
+def _is_taken_elsewhere(name: str) -> bool:
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger is not None:
+        if any(not isinstance(handler, LogHandler) for handler in logger.handlers):
+            return True
+        if not logger.propagate:
+            return False
+        logger = logger.parent
+    return False

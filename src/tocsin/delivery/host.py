@@ -1,0 +1,93 @@
+"""Delivery inside a worker: a Term goes in; a daemon thread steps it until the process ends or says stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from tocsin.complaints import complain
+from tocsin.delivery.job import start_native_thread
+from tocsin.delivery.term import Term
+from tocsin.event import limits
+
+__all__ = ["Host"]
+
+_SLICE_PAUSE_S: Final = 0.0005  # lets go of the GIL between slices, so that requests are not held up
+
+
+class Host:
+    """Run delivery in a thread of this process. A forked child has none until it starts its own.
+
+    The thread shares nothing with the application but this object's plain attributes: no lock that a greenlet, a
+    fork or a signal handler could be holding.
+    """
+
+    def __init__(self, new_term: Callable[[], Term], each_round: Callable[[], None]) -> None:
+        self._new_term = new_term
+        self._each_round = each_round
+        self._pid = 0
+        self._is_stopping = False
+        self._is_running = False
+        self.term: Term | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether this process has a delivering thread."""
+        return self._is_running and self._pid == os.getpid()
+
+    @property
+    def is_leading(self) -> bool:
+        """Tell whether it leads just now."""
+        return self.is_running and self.term is not None and self.term.leader is not None
+
+    def start(self) -> None:
+        """Start the thread, once per process."""
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        self._is_stopping = False
+        self.term = self._new_term()
+        self._is_running = True
+        try:
+            start_native_thread(self._run)
+        except RuntimeError as fault:  # at the interpreter's end; what is spooled goes out by another process
+            self._is_running = False
+            complain("delivery", f"no thread for delivery: {fault}")
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ask the thread to end after its present step; return whether it did in time."""
+        if not self.is_running:
+            return True
+        self._is_stopping = True
+        end = time.monotonic() + timeout_s
+        while self._is_running and time.monotonic() < end:
+            time.sleep(0.01)
+        self._pid = 0
+        return not self._is_running
+
+    def _run(self) -> None:
+        sleep = _native_sleep()
+        term = self.term
+        pid = self._pid
+        try:
+            while term is not None and not self._is_stopping and self._pid == pid:
+                worked = term.step()
+                self._each_round()
+                sleep(_SLICE_PAUSE_S if worked else limits.LEADER_POLL_S)
+            if term is not None:
+                term.end()
+        except Exception as fault:  # noqa: BLE001 - a thread's last edge
+            complain("delivery", f"delivery ended: {type(fault).__name__}", fault)
+        finally:
+            self._is_running = False
+
+
+def _native_sleep() -> Callable[[float], None]:
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None:
+        original: Callable[[float], None] = monkey.get_original("time", "sleep")
+        return original
+    return time.sleep

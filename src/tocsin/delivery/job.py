@@ -1,0 +1,52 @@
+"""A call that may wait for a network: it goes in, runs in a thread of its own, and its Outcome is fetched later."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from tocsin.complaints import complain
+from tocsin.sinks.base import Outcome, Unavailable
+
+__all__ = ["Job", "start_native_thread"]
+
+
+def start_native_thread(target: Callable[[], None]) -> None:
+    """Start a daemon thread of the operating system, also where gevent has made threads into greenlets.
+
+    Raises RuntimeError when the interpreter is shutting down.
+    """
+    import _thread
+
+    start = _thread.start_new_thread
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None:
+        start = monkey.get_original("_thread", "start_new_thread")
+    start(target, ())
+
+
+class Job:
+    """Run one call to a sink. One thread per call: a sink that hangs holds up nobody but itself."""
+
+    def __init__(self, call: Callable[[], Outcome], *, is_local: bool) -> None:
+        self._call = call
+        self._outcome: Outcome | None = None
+        if is_local:
+            self._run()
+            return
+        try:
+            start_native_thread(self._run)
+        except RuntimeError:  # no thread any more at the interpreter's end
+            self._run()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Return what came of it, None while it runs."""
+        return self._outcome
+
+    def _run(self) -> None:
+        try:
+            self._outcome = self._call()
+        except Exception as fault:  # noqa: BLE001 - a sink may be anybody's code; it must not end delivery
+            complain("sink", f"a sink failed unexpectedly: {type(fault).__name__}: {fault}", fault)
+            self._outcome = Unavailable(f"{type(fault).__name__}: {fault}", "this is a fault of the sink itself")

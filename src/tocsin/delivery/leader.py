@@ -1,0 +1,212 @@
+"""The leader's loop: one spool and its sinks go in; by small steps everything is counted, delivered, and swept.
+
+Exactly one process leads a spool: who holds `leader.lock`. It steps: liveness and files, the ledger, one call per sink,
+commands of people, and once a minute retention. Nothing in a step waits for a network.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from tocsin.complaints import complain, say
+from tocsin.delivery.ledger import Ledger
+from tocsin.delivery.mutes import apply_mutes
+from tocsin.delivery.notices import NoticeOutlet
+from tocsin.delivery.outlet import EntryOutlet, Outlet
+from tocsin.delivery.retention import Retention
+from tocsin.delivery.sightings import read_on
+from tocsin.event import limits
+from tocsin.routing.router import Router
+from tocsin.routing.sqlite import SqliteState
+from tocsin.routing.state import LEDGER, Cursor
+from tocsin.sinks.base import takes_entries
+from tocsin.spool.folder import Folder
+from tocsin.spool.reader import GenerationReader, SpoolReader, read_event
+
+if TYPE_CHECKING:
+    from tocsin.sinks.registry import BuiltSink
+
+__all__ = ["Leader"]
+
+_SWEEP_S: Final = 60.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Leader:
+    """Deliver one spool. The caller holds the leader lock; one thread uses a Leader."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        sinks: Sequence[BuiltSink],
+        *,
+        application: str,
+        environment: str,
+        keep_days: float = limits.KEEP_DAYS,
+        max_bytes: int = limits.SPOOL_BYTES,
+        is_stand_in: bool = False,
+        pause: Callable[[], None] = lambda: None,
+        tell: Callable[[str, str], None] = lambda text, template: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """``pause`` is called between slices; ``tell`` reports a failing sink as (text, template).
+
+        ``is_stand_in``: the sinks were named for this run only, so cursors of others are left alone.
+        """
+        self.folder = folder
+        self._spool = SpoolReader(folder)
+        self._state = SqliteState(folder.state)
+        self._pause = pause
+        self._tell = tell
+        self._now = now
+        self._ledger = Ledger(self._state, pause)
+        self._retention = Retention(folder, self._state, keep_days=keep_days, max_bytes=max_bytes)
+        self._swept_at = time.monotonic()
+        self._finished: set[tuple[str, int]] = set()
+        jitter = random.Random()
+        router = Router(
+            self._state,
+            load_sample=lambda ref: read_event(folder, ref.process, ref.generation, ref.offset),
+            application=application,
+            environment=environment,
+        )
+        readers = self._spool.generations()
+        self._register(sinks, readers, is_stand_in)
+        self.outlets: list[Outlet] = []
+        for built in sinks:
+            if takes_entries(built.sink):
+                self.outlets.append(EntryOutlet(built, self._state, jitter))
+            else:
+                self.outlets.append(NoticeOutlet(built, self._state, router, jitter))
+
+    def step(self) -> bool:
+        """Do a little of everything; return whether there was anything to do."""
+        now = self._now()
+        requests = self._hurry_requests()
+        readers = self._spool.generations()
+        waiting = [reader for reader in readers if reader.key not in self._finished]
+        worked = False
+        for reader in waiting:
+            worked |= self._ledger.read(reader, now)
+        is_read = not worked
+        if is_read:  # so that a fault can be muted that the ledger had not read yet
+            worked = apply_mutes(self.folder, self._state, now)
+        for outlet in self.outlets:
+            # Notices of a hurry must know all there is, so the ledger comes first.
+            if outlet.step(waiting, now, is_hurried=bool(requests) and is_read):
+                worked = True
+                self._pause()
+        self._tell_failing(now)
+        if not worked:
+            self._rest(waiting, requests, now)
+        return worked
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no call is under way and no sink is failing."""
+        return not any(outlet.is_busy or outlet.health.failing_since for outlet in self.outlets)
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a call to a sink is under way."""
+        return any(outlet.is_busy for outlet in self.outlets)
+
+    def close(self) -> None:
+        """Release sinks and state; a call that is under way may be repeated by the next leader."""
+        for outlet in self.outlets:
+            outlet.close()
+        self._state.close()
+
+    # -- sinks that come and go ----------------------------------------------------------------------------
+
+    def _register(self, sinks: Sequence[BuiltSink], readers: Sequence[GenerationReader], is_stand_in: bool) -> None:
+        known = set(self._state.consumers())
+        is_fresh = not known
+        with self._state.transaction():
+            self._state.add_consumer(LEDGER, self._now())
+            for built in sinks:
+                if built.identity not in known:
+                    self._add(built, readers, is_fresh=is_fresh)
+            if not is_stand_in:
+                wanted = {LEDGER, *(built.identity for built in sinks), *self._sinks_of_living(readers)}
+                for identity in known - wanted:
+                    self._state.forget_consumer(identity)
+
+    def _add(self, built: BuiltSink, readers: Sequence[GenerationReader], *, is_fresh: bool) -> None:
+        """Begin a new sink now, but with all that was spooled by processes which knew of it already."""
+        is_from_oldest = is_fresh or built.start == "oldest"
+        self._state.add_consumer(built.identity, _EPOCH if is_from_oldest else self._now())
+        if is_from_oldest or not takes_entries(built.sink):
+            return
+        for reader in readers:
+            if built.identity not in reader.about().get("sinks", ()):
+                self._state.save_cursor(built.identity, *reader.key, Cursor(reader.size_bytes(), reader.cells()))
+
+    def _sinks_of_living(self, readers: Sequence[GenerationReader]) -> set[str]:
+        """During a rolling deploy other processes may have other sinks; theirs are not to be forgotten."""
+        return {identity for reader in readers if not reader.is_dead for identity in reader.about().get("sinks", ())}
+
+    # -- now and then --------------------------------------------------------------------------------------
+
+    def _hurry_requests(self) -> list[str]:
+        return [path.name for path in self.folder.path.glob("*.hurry")]
+
+    def _rest(self, readers: Sequence[GenerationReader], requests: list[str], now: datetime) -> None:
+        """With nothing left to do: answer who asked for a flush, remember what is finished, sweep."""
+        if requests and self.is_idle:
+            for name in requests:
+                (self.folder.path / name).unlink(missing_ok=True)
+        if time.monotonic() - self._swept_at < _SWEEP_S:
+            return
+        self._swept_at = time.monotonic()
+        for reader in readers:
+            if reader.is_dead and not self._waiting(reader):
+                self._finished.add(reader.key)
+        for key in self._retention.sweep(self._spool.generations(), self._waiting, now):
+            self._finished.discard(key)
+            self._ledger.forget(key)
+            for outlet in self.outlets:
+                if isinstance(outlet, EntryOutlet):
+                    outlet.forget(key)
+
+    def _waiting(self, reader: GenerationReader) -> int:
+        """Return how many occurrences of a generation some consumer has not got yet; the most of any consumer."""
+        if reader.key in self._finished:
+            return 0
+        most = 0
+        cursors = [self._ledger.cursor(reader.key)]
+        cursors += [outlet.cursor(reader.key) for outlet in self.outlets if isinstance(outlet, EntryOutlet)]
+        for cursor in set(map(_frozen, cursors)):
+            most = max(most, _occurrences_after(reader, Cursor(cursor[0], dict(cursor[1]))))
+        return most
+
+    def _tell_failing(self, now: datetime) -> None:
+        for outlet in self.outlets:
+            health = outlet.health
+            if not health.is_to_be_told(now):
+                continue
+            outlet.told_down()
+            text = f"{outlet.identity} has failed since {health.failing_since:%Y-%m-%d %H:%M} UTC: {health.reason}"
+            say(text)
+            try:
+                self._tell(text, f"sink {outlet.identity} is failing")
+            except Exception as fault:  # noqa: BLE001 - telling of a failure must not become one
+                complain("tell", f"a failing sink could not be told: {type(fault).__name__}", fault)
+
+
+def _frozen(cursor: Cursor) -> tuple[int, tuple[tuple[int, int], ...]]:
+    return cursor.offset, tuple(sorted(cursor.counts.items()))
+
+
+def _occurrences_after(reader: GenerationReader, cursor: Cursor) -> int:
+    total = 0
+    while True:
+        reading = read_on(reader, cursor, limits.SLICE_BYTES, with_counts=True)
+        if reading.cursor == cursor:
+            return total
+        total += sum(sighting.occurrences for sighting in reading.sightings)
+        cursor = reading.cursor

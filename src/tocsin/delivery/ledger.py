@@ -1,0 +1,111 @@
+"""The ledger: what processes spooled goes in; issues with exact counts, samples and losses leave for the state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tocsin.delivery.sightings import START, Reading, Sighting, read_on
+from tocsin.event import error_id, limits, wire
+from tocsin.event.errors import DecodeError
+from tocsin.event.model import Event
+from tocsin.render.facts import innermost
+from tocsin.routing.issues import Occurrences, SampleRef
+from tocsin.routing.state import LEDGER, Cursor, State
+from tocsin.spool.reader import GenerationReader
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Read every generation on into the state; cursor and counts commit together, so nothing is counted twice."""
+
+    def __init__(self, state: State, pause: Callable[[], None]) -> None:
+        self._state = state
+        self._pause = pause
+        self._cursors: dict[tuple[str, int], Cursor] = {}
+
+    def cursor(self, key: tuple[str, int]) -> Cursor:
+        """Return how far a generation was read."""
+        if key not in self._cursors:
+            self._cursors[key] = self._state.cursor(LEDGER, *key) or START
+        return self._cursors[key]
+
+    def read(self, reader: GenerationReader, now: datetime) -> bool:
+        """Read one slice of one generation; return whether there was anything."""
+        before = self.cursor(reader.key)
+        reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=True)
+        if reading.cursor == before:
+            return False
+        found = [self._occurrences(sighting, reader, now) for sighting in reading.sightings]
+        with self._state.transaction():
+            for seen in found:
+                self._state.add_occurrences(seen)
+            self._save(reader, reading)
+        self._cursors[reader.key] = reading.cursor
+        self._pause()
+        return True
+
+    def forget(self, key: tuple[str, int]) -> None:
+        """Drop what is remembered of a generation that is gone."""
+        self._cursors.pop(key, None)
+
+    def _save(self, reader: GenerationReader, reading: Reading) -> None:
+        self._state.save_cursor(LEDGER, *reader.key, reading.cursor)
+        if reading.tallies:
+            self._state.save_losses(*reader.key, reading.tallies)
+        if reading.garbage:
+            self._state.add_loss("torn", reading.garbage)
+
+    def _occurrences(self, sighting: Sighting, reader: GenerationReader, now: datetime) -> Occurrences:
+        header = sighting.header
+        event = None if sighting.is_count else _decoded(sighting.body)
+        about = reader.about()
+        is_cell = sighting.origin.offset is None
+        at = now if is_cell else datetime.fromtimestamp(header.time, UTC)
+        prefix = error_id.prefix(header.fingerprint)
+        sample = None
+        if event is not None and sighting.origin.offset is not None:
+            sample = SampleRef(*reader.key, sighting.origin.offset, error_id.make(prefix, header.number), at)
+        return Occurrences(
+            fingerprint=header.fingerprint,
+            prefix=prefix,
+            kind=header.kind,
+            level=logging.getLevelName(header.levelno),
+            levelno=header.levelno,
+            logger=event.logger if event else "",
+            title=_title(event) if event else "",
+            culprit=_culprit(event) if event else "",
+            application=about.get("application", ""),
+            environment=about.get("environment", ""),
+            release=about.get("release", ""),
+            at=at,
+            n=sighting.occurrences,
+            sample=sample,
+            client_hash=event.request.client_hash if event and event.request else None,
+        )
+
+
+def _decoded(body: bytes | None) -> Event | None:
+    if body is None:
+        return None
+    try:
+        return wire.decode(body)
+    except DecodeError:
+        return None
+
+
+def _title(event: Event) -> str:
+    if event.exception is not None:
+        return event.exception.type
+    return (event.template or event.message).partition("\n")[0][: limits.NAME_CHARS]
+
+
+def _culprit(event: Event) -> str:
+    frame = innermost(event.exception)
+    if frame is not None:
+        return f"{frame.module}.{frame.function}"
+    if event.request is not None and event.request.status is not None:
+        return event.request.route or event.request.endpoint or event.logger
+    return event.location.rpartition(":")[0] or event.logger

@@ -1,0 +1,242 @@
+"""One sink's end of delivery: what is new for it goes in; calls to the sink, and cursors after acceptance, leave.
+
+`Outlet` holds what both sorts share: one call in flight, health, backoff. `EntryOutlet` reads generations on by
+cursors; `NoticeOutlet` (notices.py) asks the router.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from tocsin.complaints import say
+from tocsin.delivery.health import Health
+from tocsin.delivery.job import Job
+from tocsin.delivery.lines import loss_entry, sighting_entry
+from tocsin.delivery.sightings import START, read_on
+from tocsin.event import limits
+from tocsin.routing.state import Cursor, State
+from tocsin.sinks.base import Accepted, Entry, EntrySink, Outcome, Refused, Unavailable, takes_entries
+from tocsin.spool.reader import GenerationReader
+
+if TYPE_CHECKING:
+    from tocsin.sinks.registry import BuiltSink
+
+__all__ = ["EntryOutlet", "Outlet"]
+
+_HEALTH: Final = "health"
+
+
+class Outlet:
+    """Deliver to one sink, one call at a time; subclasses say what is next and what acceptance means."""
+
+    def __init__(self, built: BuiltSink, state: State, jitter: random.Random) -> None:
+        self.built = built
+        self.identity = built.identity
+        self._state = state
+        self._jitter = jitter
+        self._job: Job | None = None
+        self._health: Health | None = None
+
+    @property
+    def health(self) -> Health:
+        """Return how the sink fares, as the state remembers it."""
+        if self._health is None:
+            self._health = Health.from_note(self._state.note(self.identity).get(_HEALTH, {}))
+        return self._health
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a call is under way."""
+        return self._job is not None
+
+    def step(self, readers: Sequence[GenerationReader], now: datetime, *, is_hurried: bool) -> bool:
+        """Do one small piece of work; return whether there was any. Never waits for a network."""
+        if self._job is not None:
+            outcome = self._job.outcome
+            if outcome is None:
+                return False
+            self._job = None
+            self._settle(outcome, now)
+            return True
+        if self.health.is_waiting(now) and not is_hurried:
+            return False
+        call = self._next_call(readers, now, is_hurried)
+        if call is None:
+            return False
+        self._job = Job(call, is_local=self.built.sink.is_local)
+        return True
+
+    def told_down(self) -> None:
+        """Remember that people were told of the failure."""
+        from dataclasses import replace
+
+        self._save_health(replace(self.health, is_told=True))
+
+    def close(self) -> None:
+        """Release the sink."""
+        self.built.sink.close()
+
+    def _settle(self, outcome: Outcome, now: datetime) -> None:
+        if isinstance(outcome, Unavailable):
+            if self.health.failing_since is None:
+                say(f"{self.identity} can't be reached, will be tried again: {outcome.reason}")
+            self._dropped()
+            self._save_health(self.health.failed(outcome, now, self._jitter))
+            return
+        if isinstance(outcome, Refused):
+            say(f"{self.identity} refused a report for good: {outcome.reason}")
+            self._refused(outcome, now)
+        elif isinstance(outcome, Accepted):
+            self._accepted(now)
+        if self.health.failing_since is not None:
+            say(f"{self.identity} works again")
+            self._save_health(Health())
+
+    def _save_health(self, health: Health) -> None:
+        note = self._state.note(self.identity)
+        self._state.save_note(self.identity, {**note, _HEALTH: health.to_note()})
+        self._health = health
+
+    def _next_call(
+        self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool
+    ) -> Callable[[], Outcome] | None:
+        raise NotImplementedError
+
+    def _accepted(self, now: datetime) -> None:
+        raise NotImplementedError
+
+    def _refused(self, outcome: Refused, now: datetime) -> None:
+        raise NotImplementedError
+
+    def _dropped(self) -> None:
+        """Forget what was in flight; it is decided anew."""
+
+
+class EntryOutlet(Outlet):
+    """Deliver every event and the counts, at least once, in reading order, by a cursor per generation."""
+
+    def __init__(self, built: BuiltSink, state: State, jitter: random.Random) -> None:
+        super().__init__(built, state, jitter)
+        if not takes_entries(built.sink):
+            raise TypeError(f"{built.identity} takes no entries")
+        self._sink: EntrySink = built.sink
+        self._cursors: dict[tuple[str, int], Cursor] = {}
+        self._counted_at: dict[tuple[str, int], datetime] = {}
+        self._in_flight: tuple[list[Entry], dict[tuple[str, int], Cursor]] = ([], {})
+        self._recover = getattr(built.sink, "recover", None)
+
+    def cursor(self, key: tuple[str, int]) -> Cursor:
+        """Return how far a generation was delivered."""
+        if key not in self._cursors:
+            self._cursors[key] = self._state.cursor(self.identity, *key) or START
+        return self._cursors[key]
+
+    def forget(self, key: tuple[str, int]) -> None:
+        """Drop what is remembered of a generation that is gone."""
+        self._cursors.pop(key, None)
+        self._counted_at.pop(key, None)
+
+    def backlog_bytes(self, readers: Sequence[GenerationReader]) -> int:
+        """Return how many bytes of records wait for this sink."""
+        return sum(max(0, reader.size_bytes() - self.cursor(reader.key).offset) for reader in readers)
+
+    def _next_call(
+        self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool
+    ) -> Callable[[], Outcome] | None:
+        if self._recover is not None:
+            unavailable = self._recovered(readers)
+            if unavailable is not None:
+                return lambda: unavailable
+        entries: list[Entry] = []
+        cursors: dict[tuple[str, int], Cursor] = {}
+        for reader in readers:
+            self._gather(reader, now, is_hurried, entries, cursors)
+            if len(entries) >= limits.BATCH_ENTRIES:
+                break
+        if not cursors:
+            return None
+        if not entries:  # all of it was of levels or kinds that don't go there
+            self._commit(cursors)
+            return None
+        self._in_flight = (entries, cursors)
+        return lambda: self._sink.deliver(entries)
+
+    def _recovered(self, readers: Sequence[GenerationReader]) -> Unavailable | None:
+        """Advance the cursors, once, by what a sink that can be read back holds already.
+
+        A leader may have died between append and commit. Committed before anything is appended again.
+        """
+        answer = self._recover(self._state.note(self.identity).get("position")) if self._recover else None
+        if answer is None or isinstance(answer, Unavailable):
+            return answer
+        by_key = {reader.key: reader for reader in readers}
+        moved: dict[tuple[str, int], Cursor] = {}
+        for origin in answer.origins:
+            key = (origin.process, origin.generation)
+            if key not in by_key:
+                continue
+            cursor = moved.get(key) or self.cursor(key)
+            if origin.offset is not None:
+                cursor = Cursor(max(cursor.offset, by_key[key].end_of(origin.offset)), cursor.counts)
+            elif origin.slot is not None and origin.count is not None:
+                value = max(origin.count, cursor.counts.get(origin.slot, 0))
+                cursor = Cursor(cursor.offset, {**cursor.counts, origin.slot: value})
+            moved[key] = cursor
+        self._commit(moved)
+        self._recover = None
+        return None
+
+    def _gather(
+        self,
+        reader: GenerationReader,
+        now: datetime,
+        is_hurried: bool,
+        entries: list[Entry],
+        cursors: dict[tuple[str, int], Cursor],
+    ) -> None:
+        before = self.cursor(reader.key)
+        counted_at = self._counted_at.get(reader.key)
+        is_count_due = (
+            is_hurried
+            or reader.is_dead
+            or counted_at is None
+            or not 0 <= (now - counted_at).total_seconds() < limits.COUNT_LINE_INTERVAL_S
+        )
+        reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=is_count_due)
+        if reading.cursor == before:
+            return
+        if reading.cursor.counts != before.counts:
+            self._counted_at[reader.key] = now
+        about = reader.about()
+        cursors[reader.key] = reading.cursor
+        for sighting in reading.sightings:
+            header = sighting.header
+            if header.levelno >= self.built.levelno and header.kind in self.built.kinds:
+                entries.append(sighting_entry(sighting, about, now))
+        entries.extend(loss_entry(*loss, about, now) for loss in reading.losses)
+
+    def _accepted(self, now: datetime) -> None:
+        self._commit(self._in_flight[1])
+
+    def _refused(self, outcome: Refused, now: datetime) -> None:
+        entries, cursors = self._in_flight
+        with self._state.transaction():
+            self._state.add_loss(f"refused by {self.identity}", sum(entry.occurrences for entry in entries))
+            self._commit(cursors)
+
+    def _dropped(self) -> None:
+        self._in_flight = ([], {})
+
+    def _commit(self, cursors: dict[tuple[str, int], Cursor]) -> None:
+        position: Any = getattr(self._sink, "position", None)
+        with self._state.transaction():
+            for key, cursor in cursors.items():
+                self._state.save_cursor(self.identity, *key, cursor)
+            if position is not None:
+                note = self._state.note(self.identity)
+                self._state.save_note(self.identity, {**note, "position": position()})
+        self._cursors.update(cursors)
+        self._in_flight = ([], {})

@@ -1,0 +1,97 @@
+"""Retention: generations that nothing can be added to go in; those that are due leave the disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tocsin.complaints import complain
+from tocsin.routing.state import State
+from tocsin.spool.folder import Folder
+from tocsin.spool.locks import is_held
+from tocsin.spool.reader import GenerationReader
+
+__all__ = ["Retention"]
+
+_DAY_S = 86_400.0
+
+
+class Retention:
+    """Keep the spool within ``keep_days`` and ``max_bytes``.
+
+    A generation goes when nothing can be added to it, every consumer has it, and it is older than ``keep_days``; at
+    that age it goes even if undelivered, and past ``max_bytes`` the oldest go first, delivered ones before others.
+    What goes undelivered is a loss with a reason.
+    """
+
+    def __init__(self, folder: Folder, state: State, *, keep_days: float, max_bytes: int) -> None:
+        self._folder = folder
+        self._state = state
+        self._keep_s = keep_days * _DAY_S
+        self._max_bytes = max_bytes
+
+    def sweep(
+        self,
+        readers: Sequence[GenerationReader],
+        waiting: Callable[[GenerationReader], int],
+        now: datetime,
+    ) -> list[tuple[str, int]]:
+        """Remove what is due; return the keys of what went. ``waiting`` tells occurrences nobody has delivered yet."""
+        gone = []
+        final = [reader for reader in readers if reader.is_final]
+        for reader in final:
+            if _age_s(reader.path.events) > self._keep_s:
+                self._remove(reader, waiting(reader), "expired")
+                gone.append(reader.key)
+        rest = [reader for reader in final if reader.key not in gone]
+        over = self._folder.size_bytes() - self._max_bytes
+        for is_waiting in (False, True):
+            for reader in rest:
+                if over <= 0:
+                    break
+                number = waiting(reader)
+                if bool(number) == is_waiting and reader.key not in gone:
+                    over -= reader.size_bytes() + _size(reader.path.counts)
+                    self._remove(reader, number, "spool_max_mb")
+                    gone.append(reader.key)
+        self._remove_dead_locks()
+        self._state.purge(now - timedelta(seconds=self._keep_s))
+        return gone
+
+    def _remove(self, reader: GenerationReader, waiting: int, reason: str) -> None:
+        with self._state.transaction():
+            if waiting:
+                self._state.add_loss(reason, waiting)
+            self._state.forget_generation(*reader.key)
+        reader.path.events.unlink(missing_ok=True)  # first: without a segment there is no generation
+        reader.path.counts.unlink(missing_ok=True)
+        if waiting:
+            complain("retention", f"{waiting} occurrences were given up undelivered ({reason})")
+
+    def _remove_dead_locks(self) -> None:
+        """Live files of dead processes without generations go; a crash can leave counters without a segment."""
+        present = {path.process for path in self._folder.generations()}
+        for process in self._folder.processes() - present:
+            live = self._folder.live(process)
+            if not is_held(live) and _age_s(live) > _DAY_S:
+                live.unlink(missing_ok=True)
+        for pattern in ("*.counts", ".*.counts", ".*.events", ".*.live"):
+            for path in self._folder.path.glob(pattern):
+                if path.name.lstrip(".")[:18] not in present and _age_s(path) > _DAY_S:
+                    path.unlink(missing_ok=True)
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return int(path.stat().st_size)
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,88 @@
+"""Leading in turn: a way to make a Leader goes in; it is stepped whenever this process holds the leader lock.
+
+`Term` is the working life of a delivering thread or of `tocsin deliver`. A worker's thread yields the lock when a
+process of its own wishes for it: the documentation recommends one, since requests then share no GIL with delivery.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from tocsin.complaints import complain
+from tocsin.delivery.leader import Leader
+from tocsin.event.errors import TocsinError
+from tocsin.spool.folder import Folder
+from tocsin.spool.locks import FileLock, is_held
+
+__all__ = ["Term"]
+
+_WISH_LOOK_S: Final = 1.0
+_FAILED_PAUSE_S: Final = 5.0
+
+
+class Term:
+    """Try for the lock, lead while holding it, give it up when asked. One thread uses a Term.
+
+    ``is_dedicated``: `tocsin deliver`, for which others make room.
+    """
+
+    def __init__(self, folder: Folder, new_leader: Callable[[], Leader], *, is_dedicated: bool) -> None:
+        self.folder = folder
+        self.leader: Leader | None = None
+        self._new_leader = new_leader
+        self._is_dedicated = is_dedicated
+        self._lock = FileLock(folder.leader_lock)
+        self._wish = FileLock(folder.leader_wish)
+        self._looked_at = 0.0
+        self._failed_at = -_FAILED_PAUSE_S
+
+    def step(self) -> bool:
+        """Do one step if this process leads or can begin to; return whether there was anything to do."""
+        try:
+            if self._must_yield():
+                self.end()
+                return False
+            if self.leader is None and not self._begin():
+                return False
+            return self.leader is not None and self.leader.step()
+        except (OSError, TocsinError) as fault:
+            complain("delivery", f"delivery failed, will be tried again: {fault}", fault)
+        except Exception as fault:  # noqa: BLE001 - a fault of ours must not end delivery for good
+            complain("delivery", f"delivery failed, will be tried again: {type(fault).__name__}", fault)
+        self._failed_at = time.monotonic()
+        self.end()
+        return False
+
+    def end(self) -> None:
+        """Stop leading and give the lock up."""
+        leader, self.leader = self.leader, None
+        try:
+            if leader is not None:
+                leader.close()
+        except Exception as fault:  # noqa: BLE001 - a sink's close may be anybody's code
+            complain("delivery", f"a sink could not be closed: {type(fault).__name__}", fault)
+        self._lock.release()
+        self._wish.release()
+
+    def _begin(self) -> bool:
+        if time.monotonic() - self._failed_at < _FAILED_PAUSE_S:
+            return False
+        self.folder.prepare()
+        if self._is_dedicated:
+            self._wish.acquire()
+        if not self._lock.acquire():
+            return False
+        self._wish.release()
+        self._lock.write(f"{os.getpid()} {'tocsin deliver' if self._is_dedicated else 'a worker'}\n")
+        self.leader = self._new_leader()
+        return True
+
+    def _must_yield(self) -> bool:
+        """Tell whether to leave the lock to a dedicated process that waits for it."""
+        if self._is_dedicated or time.monotonic() - self._looked_at < _WISH_LOOK_S:
+            return False
+        self._looked_at = time.monotonic()
+        return is_held(self.folder.leader_wish)

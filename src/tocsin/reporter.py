@@ -1,0 +1,351 @@
+"""The composition root: Settings go in, a Reporter leaves, with intake, spool, sinks and delivery joined.
+
+Making a Reporter starts no thread, opens no file and touches no socket; that happens at the first request or event.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from tocsin import integrations
+from tocsin.complaints import complain, say
+from tocsin.config.load import load
+from tocsin.config.settings import Settings
+from tocsin.config.spool_path import spool_place
+from tocsin.delivery.host import Host
+from tocsin.delivery.leader import Leader
+from tocsin.delivery.term import Term
+from tocsin.event import limits
+from tocsin.event.errors import ConfigError, TocsinError
+from tocsin.event.model import Kind
+from tocsin.intake import BeforeSpool, Intake
+from tocsin.integrations.wsgi import wsgi
+from tocsin.sinks.base import SinkContext
+from tocsin.sinks.registry import BuiltSink, build, faults_of
+from tocsin.spool.folder import Folder
+from tocsin.spool.reader import SpoolReader
+
+__all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
+
+_SALT_BYTES: Final = 32
+_T = TypeVar("_T")
+
+
+class Reporter:
+    """Be tocsin in one process: integrate applications, report by hand, flush, close.
+
+    Made by `tocsin.setup`; there is one per process. Every method may be called from any thread.
+    """
+
+    def __init__(self, settings: Settings, *, before_spool: BeforeSpool | None = None) -> None:
+        """Join the parts. Raises ConfigError with every fault of the sinks' tables."""
+        self.settings = settings
+        self.before_spool = before_spool
+        self._is_delivering = settings.mode == "production"
+        self._where = spool_place(settings.spool, settings.application, os.environ, os.geteuid())
+        self._folder = Folder(self._where.path)
+        built, faults = _build_sinks(settings)
+        if settings.debugger and settings.mode == "production":
+            faults.append("debugger: the interactive debugger runs any code and is refused in production; remove it")
+        if self._where.fault and self._is_delivering:
+            faults.append(self._where.fault)
+        if faults:
+            raise ConfigError(faults)
+        self.sinks: tuple[BuiltSink, ...] = built
+        self.intake = Intake(
+            settings,
+            self._folder,
+            sink_identities=[sink.identity for sink in built],
+            before_spool=before_spool,
+            on_wake=self._wake,
+            hash_key=self._hash_key,
+        )
+        self._host = Host(self._new_term, self._retry_pending)
+        self._undo: list[Callable[[], None]] = []
+        self._is_closed = False
+        self._is_exit_hooked = False
+        self._salt = b""
+
+    # -- ways in -------------------------------------------------------------------------------------------
+
+    def wsgi(self, app: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a WSGI callable (PEP 3333) that reports what ``app`` raises and answers with the 500 page.
+
+        In debug mode nothing is caught: ``app`` itself is returned, or, with the setting ``debugger``, Werkzeug's
+        interactive debugger around it.
+        """
+        return wsgi(app, self.intake)
+
+    def install(self, app: _T) -> _T:
+        """Integrate an application object of a known framework; return the same object. Idempotent.
+
+        Raises ConfigError for an object that no integration knows; the message says what to write instead.
+        """
+        return integrations.install(app, self.intake)
+
+    def report(
+        self,
+        exc: BaseException | None = None,
+        *,
+        message: str | None = None,
+        level: int | str | None = None,
+        fingerprint: str | None = None,
+        **fields: Any,
+    ) -> str:
+        """Report an exception (by default the one being handled) or a message; return the error id.
+
+        ``level`` is a number or name of logging's, ERROR by default. ``fingerprint`` replaces the computed identity.
+        ``fields`` travel with the event, masked. Never raises; returns "" where nothing is reported (mode off or
+        debug, an ignored exception).
+        """
+        if exc is None and message is None:
+            exc = sys.exc_info()[1]
+        levelno = _levelno(level)
+        kind: Kind = "error" if levelno >= logging.ERROR else "warning"
+        if exc is not None:
+            error_id = self.intake.exception(
+                exc,
+                kind=kind,
+                via="report",
+                message=message or "",
+                template=message or "",
+                fields=fields,
+                level=levelno,
+                custom_fingerprint=fingerprint or "",
+            )
+        else:
+            text = message or "reported without an exception or a message"
+            error_id = self.intake.message(
+                text,
+                kind=kind,
+                level=levelno,
+                template=text,
+                logger="tocsin.reported",
+                fields=fields,
+                custom_fingerprint=fingerprint or "",
+            )
+        return error_id or ""
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until everything spooled so far is delivered, by whatever process leads; return whether it is.
+
+        First notices are sent without waiting for their time. False when a sink is down, or nobody delivers.
+        """
+        process = self.intake.processes.known()
+        if not self._is_delivering or process is None:
+            return True
+        process.writer.retry_pending()
+        if process.writer.pending():
+            return False
+        wish = self._folder.path / f"{process.writer.process}{secrets.token_hex(3)}.hurry"
+        try:
+            os.close(os.open(wish, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as fault:
+            complain("flush", f"the spool can't be written: {fault}")
+            return False
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            if not wish.exists():
+                return True
+            time.sleep(0.02)
+        wish.unlink(missing_ok=True)
+        return False
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Deliver what can be delivered within ``timeout_s``, stop the thread, undo what `setup` did.
+
+        What is left stays in the spool. May be called twice. Events after it are not reported.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        end = time.monotonic() + timeout_s
+        if self._host.is_running:
+            self.flush(timeout_s)
+        self.intake.is_on = self.intake.is_asleep = False
+        self._host.stop(max(0.1, end - time.monotonic()))
+        process = self.intake.processes.known()
+        if process is not None:
+            process.writer.close()
+        for undo in reversed(self._undo):
+            undo()
+        atexit.unregister(self._at_exit)
+        _forget(self)
+
+    def on_close(self, undo: Callable[[], None]) -> None:
+        """Have ``undo`` called by `close`, last registered first."""
+        self._undo.append(undo)
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether `close` was called."""
+        return self._is_closed
+
+    def stats(self) -> dict[str, Any]:
+        """Return this process's figures: captured, counted, pending, tallies by reason, whether it leads."""
+        process = self.intake.processes.known()
+        return {
+            "mode": self.settings.mode,
+            "spool": str(self._folder.path),
+            "captured": self.intake.captured,
+            "counted": self.intake.counted,
+            "pending": process.writer.pending() if process else 0,
+            "tallies": process.writer.tallies() if process else {},
+            "is_leader": self._host.is_leading,
+        }
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- what happens at the first event or request of a process -------------------------------------------
+
+    def _wake(self) -> None:
+        if self._is_closed:
+            return
+        if not self._is_exit_hooked:
+            self._is_exit_hooked = True
+            atexit.register(self._at_exit)
+            if self._where.is_temporary:
+                say(f"reports are spooled in {self._folder.path}; set `spool` to a folder that outlives a reboot")
+        if self.settings.delivery == "thread":
+            self._host.start()
+
+    def _at_exit(self) -> None:
+        """Delay the exit by at most EXIT_DELAY_S, and only where nobody else is left to deliver.
+
+        In a forked child that had no event of its own there is nothing to do: gunicorn runs the exit handlers of a
+        preloading master in every worker.
+        """
+        process = self.intake.processes.known()
+        if process is None or process.pid != os.getpid():
+            return
+        is_alone = not SpoolReader(self._folder).has_living(but=process.writer.process)
+        self.close(limits.EXIT_DELAY_S if is_alone else 0.0)
+
+    def _new_term(self) -> Term:
+        return Term(self._folder, self._new_leader, is_dedicated=False)
+
+    def _new_leader(self) -> Leader:
+        settings = self.settings
+        return Leader(
+            self._folder,
+            self.sinks,
+            application=settings.application,
+            environment=settings.environment,
+            keep_days=settings.keep_days,
+            max_bytes=int(settings.spool_max_mb * 1_048_576),
+            pause=lambda: time.sleep(0.0005),
+            tell=self._tell,
+        )
+
+    def _tell(self, text: str, template: str) -> None:
+        self.intake.message(text, kind="error", level=logging.ERROR, template=template, logger="tocsin.delivery")
+
+    def _retry_pending(self) -> None:
+        process = self.intake.processes.known()
+        if process is not None:
+            process.writer.retry_pending()
+
+    def _hash_key(self) -> bytes:
+        """Return the spool's own key for client hashes, made at first use and then kept."""
+        if not self._salt:
+            self._salt = self._read_salt()
+        return self._salt
+
+    def _read_salt(self) -> bytes:
+        path = self._folder.path / "salt"
+        try:
+            self._folder.prepare()
+            hidden = path.with_name(f".salt.{secrets.token_hex(4)}")
+            if not path.exists():
+                fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                os.write(fd, secrets.token_bytes(_SALT_BYTES))
+                os.close(fd)
+                try:
+                    os.link(hidden, path)  # the first of several processes wins
+                except FileExistsError:
+                    pass
+                hidden.unlink()
+            return path.read_bytes()
+        except (OSError, TocsinError):
+            return secrets.token_bytes(_SALT_BYTES)
+
+
+_current: Reporter | None = None
+_lock = threading.Lock()
+
+
+def current() -> Reporter | None:
+    """Return this process's Reporter, if there is one."""
+    return _current
+
+
+def ensure() -> Reporter:
+    """Return this process's Reporter, made by the environment's configuration where there is none."""
+    return _current or establish(load(None, {}, os.environ, check_sinks=faults_of))
+
+
+def establish(settings: Settings, before_spool: BeforeSpool | None = None) -> Reporter:
+    """Make the process's Reporter, or return the one of equal settings. Raises ConfigError where they differ."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = Reporter(settings, before_spool=before_spool)
+        elif _current.settings != settings or _current.before_spool is not before_spool:
+            raise ConfigError(
+                "setup() was called before with other settings, and a process has one Reporter; "
+                f"{_differences(_current.settings, settings)}; call close() on the first one, or set up once"
+            )
+        return _current
+
+
+def substitute(reporter: Reporter | None) -> Reporter | None:
+    """Make another Reporter the process's own; return the one before. For `tocsin.testing`."""
+    global _current
+    previous, _current = _current, reporter
+    return previous
+
+
+def _forget(reporter: Reporter) -> None:
+    global _current
+    if _current is reporter:
+        _current = None
+
+
+def _differences(first: Settings, second: Settings) -> str:
+    names = [
+        name
+        for name in Settings.__dataclass_fields__
+        if name != "sources" and getattr(first, name) != getattr(second, name)
+    ]
+    return f"different: {', '.join(names) or 'before_spool'}"
+
+
+def _build_sinks(settings: Settings) -> tuple[tuple[BuiltSink, ...], list[str]]:
+    if settings.mode != "production":
+        return (), []
+    context = SinkContext(settings.application, settings.environment, settings.host)
+    built, faults = build(settings.sinks, context)
+    return tuple(built), list(faults)
+
+
+def _levelno(level: int | str | None) -> int:
+    if isinstance(level, str):
+        return logging.getLevelNamesMapping().get(level.upper(), logging.ERROR)
+    return logging.ERROR if level is None else int(level)

@@ -1,0 +1,415 @@
+"""The leader: what is spooled is counted once and delivered at least once, whatever dies or fails in between."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tocsin.delivery.leader import Leader
+from tocsin.delivery.mutes import request_mute
+from tocsin.delivery.term import Term
+from tocsin.event import wire
+from tocsin.event.model import Event
+from tocsin.event.notice import Notice
+from tocsin.routing.sqlite import SqliteState
+from tocsin.sinks.base import Accepted, Entry, Outcome, Refused, Unavailable
+from tocsin.sinks.file import FileSink
+from tocsin.sinks.registry import BuiltSink
+from tocsin.spool.folder import Folder
+from tocsin.spool.locks import FileLock
+from tocsin.spool.writer import Occurrence, Place, Writer
+
+FAULT = "v1:" + "0f" * 16
+OTHER = "v1:" + "1e" * 16
+KINDS = frozenset({"traceback", "error", "warning"})
+
+
+class Memory:
+    """An entry sink that keeps what it gets and answers as it is told."""
+
+    type = "memory"
+    settings = ()
+    idempotency = "none"
+    is_local = True
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.outcome: Outcome = Accepted()
+
+    identity = "memory:here"
+
+    def deliver(self, entries: Sequence[Entry]) -> Outcome:
+        if isinstance(self.outcome, Accepted):
+            self.lines += [json.loads(entry.line) for entry in entries]
+        return self.outcome
+
+    def close(self) -> None:
+        pass
+
+
+class People:
+    """A notice sink that keeps what it gets."""
+
+    type = "people"
+    settings = ()
+    idempotency = "none"
+    is_local = True
+    policy = {"gather_s": 0.0}  # noqa: RUF012
+    identity = "people:here"
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+        self.outcome: Outcome = Accepted()
+
+    def notify(self, notice: Notice) -> Outcome:
+        if isinstance(self.outcome, Accepted):
+            self.notices.append(notice)
+        return self.outcome
+
+    def close(self) -> None:
+        pass
+
+
+class Scene:
+    """A spool with a writer, a clock that is told the time, and leaders that come and go."""
+
+    def __init__(self, path: Path) -> None:
+        self.folder = Folder(path / "spool")
+        self.writer = Writer(self.folder, about={"application": "shop", "sinks": []})
+        self.time = datetime.now(UTC)
+        self.number = 0
+        self.told: list[str] = []
+
+    def happen(self, fingerprint: str = FAULT, level: int = 40) -> Place:
+        self.number += 1
+        event = Event("error", "ERROR", level, self.time, "shop", message=f"m{self.number}", fingerprint=fingerprint)
+        body = wire.encode(event)
+        place = self.writer.append(Occurrence("error", level, self.number, fingerprint, self.time.timestamp(), body))
+        assert place is not None
+        return place
+
+    def lead(self, *sinks: Any, **options: Any) -> Leader:
+        built = [
+            BuiltSink(sink, sink.identity, options.get("level", 0), options.get("kinds", KINDS), "now")
+            for sink in sinks
+        ]
+        return Leader(
+            self.folder,
+            built,
+            application="shop",
+            environment="test",
+            now=lambda: self.time,
+            tell=lambda text, template: self.told.append(text),
+            is_stand_in=options.get("is_stand_in", False),
+        )
+
+    def run(self, *sinks: Any, **options: Any) -> None:
+        leader = self.lead(*sinks, **options)
+        run_dry(leader)
+        leader.close()
+
+    def counted(self, fingerprint: str = FAULT) -> int:
+        state = SqliteState(self.folder.state, read_only=True)
+        issue = state.issue(fingerprint)
+        state.close()
+        return issue.count if issue else 0
+
+
+def run_dry(leader: Leader) -> None:
+    for _ in range(1_000):
+        if not leader.step():
+            return
+    raise AssertionError("the leader never comes to rest")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def occurrences(lines: list[dict[str, Any]], fingerprint: str = FAULT) -> int:
+    return sum(line["occurrences"] for line in lines if line["fingerprint"] == fingerprint)
+
+
+def test_events_and_counts_add_up_in_sink_and_ledger(scene: Scene) -> None:
+    place = scene.happen()
+    for _ in range(41):
+        scene.writer.count(place)
+    scene.happen(OTHER)
+    sink = Memory()
+    scene.run(sink)
+    assert occurrences(sink.lines) == 42 == scene.counted()
+    assert occurrences(sink.lines, OTHER) == 1 == scene.counted(OTHER)
+
+
+def test_counts_that_grow_are_told_as_what_was_added(scene: Scene) -> None:
+    place = scene.happen()
+    sink = Memory()
+    leader = scene.lead(sink)
+    for _ in range(5):
+        scene.writer.count(place)
+        scene.time += timedelta(seconds=60)
+        run_dry(leader)
+    leader.close()
+    assert [line["occurrences"] for line in sink.lines] == [1] * 6
+    assert [line["origin"].get("count") for line in sink.lines] == [None, 1, 2, 3, 4, 5]
+
+
+def test_a_second_leader_goes_on_where_the_first_ended(scene: Scene) -> None:
+    place = scene.happen()
+    sink = Memory()
+    scene.run(sink)
+    scene.writer.count(place)
+    scene.happen()
+    scene.time += timedelta(seconds=60)
+    scene.run(sink)
+    assert occurrences(sink.lines) == 3 == scene.counted()
+    assert len(sink.lines) == 3
+
+
+def test_a_leader_that_dies_after_the_append_does_not_append_twice(scene: Scene, tmp_path: Path) -> None:
+    place = scene.happen()
+    for _ in range(9):
+        scene.writer.count(place)
+    path = tmp_path / "events.jsonl"
+
+    def sink() -> FileSink:
+        return FileSink(str(path), max_bytes=10**6, backups=1)
+
+    scene.run(sink())
+    before = scene.folder.state.read_bytes()
+    wal = scene.folder.state.with_name("state.sqlite-wal")
+    for _ in range(7):
+        scene.happen()
+        scene.writer.count(place)
+    scene.time += timedelta(seconds=60)
+    scene.run(sink())
+    lines = path.read_text()
+    # Put the state back as if the second leader had been killed before it committed anything.
+    wal.unlink(missing_ok=True)
+    scene.folder.state.write_bytes(before)
+    scene.run(sink())
+    assert path.read_text() == lines
+    assert occurrences([json.loads(line) for line in lines.splitlines()]) == 24
+
+
+def test_a_sink_that_is_down_loses_nothing_and_holds_nobody_up(scene: Scene) -> None:
+    down, up = Memory(), Memory()
+    up.identity = "memory:there"
+    down.outcome = Unavailable("no route")
+    scene.happen()
+    leader = scene.lead(down, up)
+    run_dry(leader)
+    assert (len(down.lines), len(up.lines)) == (0, 1)
+    down.outcome = Accepted()
+    run_dry(leader)
+    assert down.lines == []  # it waits before it tries again
+    scene.time += timedelta(seconds=60)
+    run_dry(leader)
+    leader.close()
+    assert len(down.lines) == 1
+
+
+def test_a_sink_that_fails_for_a_quarter_of_an_hour_is_told_once(scene: Scene) -> None:
+    down = Memory()
+    down.outcome = Unavailable("no route")
+    scene.happen()
+    leader = scene.lead(down)
+    for _ in range(60):
+        scene.time += timedelta(minutes=1)
+        run_dry(leader)
+    leader.close()
+    assert len(scene.told) == 1
+    assert "memory:here has failed since" in scene.told[0]
+
+
+def test_what_a_sink_refuses_for_good_is_a_loss_with_a_reason(scene: Scene) -> None:
+    sink = Memory()
+    sink.outcome = Refused("unacceptable")
+    scene.happen()
+    scene.run(sink)
+    state = SqliteState(scene.folder.state, read_only=True)
+    assert state.losses() == {"refused by memory:here": 1}
+    state.close()
+
+
+def test_levels_and_kinds_of_a_sink_hold_back_but_do_not_hold_up(scene: Scene) -> None:
+    scene.happen(level=30)
+    scene.happen(OTHER, level=40)
+    sink = Memory()
+    scene.run(sink, level=40)
+    assert [line["fingerprint"] for line in sink.lines] == [OTHER]
+
+
+def test_a_new_sink_starts_now_unless_its_process_knew_of_it(scene: Scene, tmp_path: Path) -> None:
+    scene.happen()
+    scene.run(Memory())
+    late = Memory()
+    late.identity = "memory:late"
+    scene.run(Memory(), late)
+    assert late.lines == []
+    scene.happen()
+    scene.run(Memory(), late)
+    assert len(late.lines) == 1
+
+    expected = Memory()
+    expected.identity = "memory:expected"
+    scene.writer = Writer(scene.folder, about={"application": "shop", "sinks": [expected.identity]})
+    scene.happen()
+    scene.run(Memory(), expected)
+    assert len(expected.lines) == 1
+
+
+def test_the_cursor_of_a_removed_sink_goes_but_not_that_of_one_left_out_for_a_drain(scene: Scene) -> None:
+    first, second = Memory(), Memory()
+    second.identity = "memory:second"
+    scene.happen()
+    scene.run(first, second)
+    scene.run(first, is_stand_in=True)
+    state = SqliteState(scene.folder.state, read_only=True)
+    assert second.identity in state.consumers()
+    scene.run(first)
+    assert second.identity not in state.consumers()
+    state.close()
+
+
+def test_one_fault_is_one_notice_however_often_it_happens(scene: Scene) -> None:
+    people = People()
+    place = scene.happen()
+    leader = scene.lead(people)
+    for _ in range(20):
+        scene.writer.count(place)
+        scene.time += timedelta(seconds=2)
+        run_dry(leader)
+    leader.close()
+    assert [notice.reason for notice in people.notices] == ["new"]
+    report = people.notices[0].issues[0]
+    assert report.sample is not None
+    assert report.sample.message == "m1"
+
+
+def test_a_flush_request_is_answered_when_all_is_delivered(scene: Scene) -> None:
+    people = People()
+    scene.happen()
+    leader = scene.lead(people)
+    wish = scene.folder.path / "x.hurry"
+    wish.touch()
+    run_dry(leader)
+    leader.close()
+    assert not wish.exists()
+    assert len(people.notices) == 1
+
+
+def test_a_flush_request_is_not_answered_while_a_sink_is_down(scene: Scene) -> None:
+    people = People()
+    people.outcome = Unavailable("down")
+    scene.happen()
+    leader = scene.lead(people)
+    wish = scene.folder.path / "x.hurry"
+    wish.touch()
+    for _ in range(20):
+        leader.step()
+    leader.close()
+    assert wish.exists()
+
+
+def test_a_mute_that_was_asked_for_is_applied(scene: Scene) -> None:
+    scene.happen()
+    people = People()
+    leader = scene.lead(people)
+    path = request_mute(scene.folder, FAULT, scene.time + timedelta(days=1))
+    run_dry(leader)
+    assert not path.exists()
+    scene.time += timedelta(seconds=60)
+    run_dry(leader)
+    leader.close()
+    assert people.notices == []
+
+
+def test_delivered_generations_of_the_dead_go_after_keep_days(scene: Scene) -> None:
+    scene.happen()
+    leader = scene.lead(Memory())
+    run_dry(leader)
+    path = scene.writer.generation.path.events  # type: ignore[union-attr]
+    scene.writer.close()
+    old = scene.time.timestamp() - 8 * 86_400
+    os.utime(path, (old, old))
+    leader._swept_at -= 3_600
+    leader.step()
+    leader.close()
+    assert not path.exists()
+    assert not path.with_suffix(".counts").exists()
+
+
+def test_undelivered_events_past_keep_days_are_given_up_and_counted(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sink = Memory()
+    sink.outcome = Unavailable("down")
+    place = scene.happen()
+    scene.writer.count(place)
+    leader = scene.lead(sink)
+    run_dry(leader)
+    path = place.generation.path.events
+    scene.writer.close()
+    old = scene.time.timestamp() - 8 * 86_400
+    os.utime(path, (old, old))
+    leader._swept_at -= 3_600
+    leader.step()
+    leader.close()
+    state = SqliteState(scene.folder.state, read_only=True)
+    assert state.losses() == {"expired": 2}
+    state.close()
+    assert "given up undelivered" in capsys.readouterr().err
+
+
+def test_a_worker_yields_to_a_dedicated_process(scene: Scene) -> None:
+    scene.folder.prepare()
+    worker = Term(scene.folder, lambda: scene.lead(Memory()), is_dedicated=False)
+    worker.step()
+    assert worker.leader is not None
+    pid = os.fork()
+    if pid == 0:
+        wish = FileLock(scene.folder.leader_wish)
+        wish.acquire()
+        os.write(1, b"")
+        os.pause() if hasattr(os, "pause") else __import__("signal").pause()
+    try:
+        for _ in range(500):
+            worker._looked_at = -1e9
+            worker.step()
+            if worker.leader is None:
+                break
+            __import__("time").sleep(0.01)
+        assert worker.leader is None
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        worker.end()
+
+
+def test_a_state_that_cannot_be_used_is_told_and_tried_again(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.folder.prepare()
+    scene.folder.state.write_bytes(b"no database" * 100)
+    term = Term(scene.folder, lambda: scene.lead(Memory()), is_dedicated=True)
+    assert not term.step()
+    assert term.leader is None
+    assert "delivery failed, will be tried again" in capsys.readouterr().err
+    assert not FileLock(scene.folder.leader_lock).is_held
+
+
+def test_levels_are_names_in_the_ledger(scene: Scene) -> None:
+    scene.happen()
+    scene.run(Memory())
+    state = SqliteState(scene.folder.state, read_only=True)
+    issue = state.issue(FAULT)
+    state.close()
+    assert issue is not None
+    assert (issue.level, issue.levelno) == ("ERROR", logging.ERROR)
