@@ -12,6 +12,7 @@ from tocsin.config.load import load
 from tocsin.event.errors import ConfigError
 from tocsin.handlers import LogHandler
 from tocsin.intake import BeforeSpool
+from tocsin.intake.core import ANNOUNCER
 from tocsin.reporter import Reporter
 from tocsin.sinks.registry import faults_of
 
@@ -74,10 +75,8 @@ class _StandIn(LogHandler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         is_handled = super().handle(record)
-        if not is_handled and getattr(record, "tocsin_skip", False) and not _is_taken_elsewhere(record.name):
-            last = logging.lastResort
-            if last is not None:
-                last.handle(record)
+        if record.name == ANNOUNCER and logging.lastResort is not None and not _is_taken_elsewhere(record.name):
+            logging.lastResort.handle(record)
         return is_handled
 
 

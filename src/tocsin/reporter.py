@@ -14,19 +14,18 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tocsin import integrations
+from tocsin.capture.piece import Piece
 from tocsin.complaints import complain, say
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
 from tocsin.delivery.host import Host
-from tocsin.delivery.leader import Leader
 from tocsin.delivery.term import Term
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError, TocsinError
-from tocsin.event.model import Kind
 from tocsin.intake import BeforeSpool, Intake
 from tocsin.integrations.wsgi import wsgi
 from tocsin.sinks.base import SinkContext
@@ -34,9 +33,13 @@ from tocsin.sinks.registry import BuiltSink, build, faults_of
 from tocsin.spool.folder import Folder
 from tocsin.spool.reader import SpoolReader
 
+if TYPE_CHECKING:
+    from tocsin.delivery.leader import Leader
+
 __all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
 
 _SALT_BYTES: Final = 32
+_REPORTED: Final = "tocsin.reported"  # the logger name of messages reported by hand
 _T = TypeVar("_T")
 
 
@@ -110,29 +113,18 @@ class Reporter:
         if exc is None and message is None:
             exc = sys.exc_info()[1]
         levelno = _levelno(level)
-        kind: Kind = "error" if levelno >= logging.ERROR else "warning"
-        if exc is not None:
-            error_id = self.intake.exception(
-                exc,
-                kind=kind,
-                via="report",
-                message=message or "",
-                template=message or "",
-                fields=fields,
-                level=levelno,
-                custom_fingerprint=fingerprint or "",
-            )
-        else:
-            text = message or "reported without an exception or a message"
-            error_id = self.intake.message(
-                text,
-                kind=kind,
-                level=levelno,
-                template=text,
-                logger="tocsin.reported",
-                fields=fields,
-                custom_fingerprint=fingerprint or "",
-            )
+        text = message or ("" if exc is not None else "reported without an exception or a message")
+        piece = Piece(
+            kind="error" if levelno >= logging.ERROR else "warning",
+            levelno=levelno,
+            message=text,
+            template=text,
+            is_formatted=True,
+            logger="" if exc is not None else _REPORTED,
+            fields=fields,
+            custom_fingerprint=fingerprint or "",
+        )
+        error_id = self.intake.take(piece, exc, via="report")
         return error_id or ""
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -198,8 +190,8 @@ class Reporter:
         return {
             "mode": self.settings.mode,
             "spool": str(self._folder.path),
-            "captured": self.intake.captured,
-            "counted": self.intake.counted,
+            "captured": self.intake.capturer.captured,
+            "counted": self.intake.capturer.counted,
             "pending": process.writer.pending() if process else 0,
             "tallies": process.writer.tallies() if process else {},
             "is_leader": self._host.is_leading,
@@ -242,6 +234,8 @@ class Reporter:
         return Term(self._folder, self._new_leader, is_dedicated=False)
 
     def _new_leader(self) -> Leader:
+        from tocsin.delivery.leader import Leader  # brings sqlite3, which only a leader needs
+
         settings = self.settings
         return Leader(
             self._folder,

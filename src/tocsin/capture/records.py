@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tocsin.capture.messages import message_of
+from tocsin.capture.piece import Piece
 from tocsin.capture.plain import plain
 from tocsin.event import limits
-from tocsin.event.fingerprint import normalise
-from tocsin.event.model import Json, Kind
-from tocsin.event.scrub import Scrubber
+from tocsin.event.model import Kind
 from tocsin.event.typename import describe_value, type_name
 
 __all__ = [
-    "Piece",
     "RecordText",
     "exception_of",
-    "fields_of",
+    "extra_of",
     "is_admitted",
     "kind_of",
     "location_of",
@@ -80,41 +78,18 @@ class RecordText:
     is_formatted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Hold what a record adds to an event: masked texts, and its exception, which is not to be kept."""
-
-    kind: Kind
-    message: str
-    template: str
-    location: str
-    fields: dict[str, Json]
-    exception: BaseException | None = None
-
-
-def read(
-    record: logging.LogRecord,
-    scrubber: Scrubber,
-    warning_statuses: Collection[int] = _WARNING_STATUSES,
-    error_statuses: Collection[int] = _ERROR_STATUSES,
-) -> Piece | None:
-    """Return what a record says, None if its status code (rule: a 404 is no warning) keeps it out.
-
-    The template of a message that was formatted before it was logged has its variable parts replaced: an
-    f-string with an order's number in it is one fault.
-    """
-    if not is_admitted(record, warning_statuses, error_statuses):
-        return None
-    exc = exception_of(record)
+def read(record: logging.LogRecord) -> Piece:
+    """Return what a record says besides its exception, unmasked: most records are only counted."""
     text = text_of(record)
-    template = scrubber.text(text.template, limits.MESSAGE_CHARS)  # before its shapes are replaced
     return Piece(
-        kind=kind_of(record, exc is not None),
-        message=scrubber.text(text.message, limits.MESSAGE_CHARS),
-        template=normalise(template) if text.is_formatted else template,
-        location=scrubber.text(location_of(record), limits.NAME_CHARS),
-        fields=fields_of(record, scrubber),
-        exception=exc,
+        kind=kind_of(record, exception_of(record) is not None),
+        levelno=_level(record),
+        message=text.message,
+        template=text.template,
+        is_formatted=text.is_formatted,
+        logger=record.name,
+        location=location_of(record),
+        fields=extra_of(record),
     )
 
 
@@ -192,14 +167,13 @@ def text_of(record: logging.LogRecord) -> RecordText:
     return RecordText(_formatted(template, values), template, False)
 
 
-def fields_of(record: logging.LogRecord, scrubber: Scrubber) -> dict[str, Json]:
-    """Return what was given as ``extra``, masked: attributes that an ordinary record has not."""
-    extra = {
+def extra_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what was given as ``extra``, unmasked: attributes that an ordinary record has not."""
+    return {
         name: value
         for name, value in record.__dict__.copy().items()
         if type(name) is str and name not in _STANDARD and not name.startswith(_OWN_PREFIX)
     }
-    return scrubber.fields(extra) if extra else {}
 
 
 def location_of(record: logging.LogRecord) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tocsin.complaints import complain
-from tocsin.delivery.leader import Leader
 from tocsin.event.errors import TocsinError
 from tocsin.spool.folder import Folder
 from tocsin.spool.locks import FileLock, is_held
+
+if TYPE_CHECKING:
+    from tocsin.delivery.leader import Leader
 
 __all__ = ["Term"]
 
@@ -49,7 +51,7 @@ class Term:
                 return False
             return self.leader is not None and self.leader.step()
         except (OSError, TocsinError) as fault:
-            complain("delivery", f"delivery failed, will be tried again: {fault}", fault)
+            complain("delivery", f"delivery failed, will be tried again: {fault}")
         except Exception as fault:  # noqa: BLE001 - a fault of ours must not end delivery for good
             complain("delivery", f"delivery failed, will be tried again: {type(fault).__name__}", fault)
         self._failed_at = time.monotonic()
@@ -70,9 +72,11 @@ class Term:
     def _begin(self) -> bool:
         if time.monotonic() - self._failed_at < _FAILED_PAUSE_S:
             return False
-        self.folder.prepare()
         if self._is_dedicated:
+            self.folder.prepare()
             self._wish.acquire()
+        elif not self.folder.path.is_dir():
+            return False  # a worker makes the folder with its first event, and tells if it can't
         if not self._lock.acquire():
             return False
         self._wish.release()

@@ -37,7 +37,9 @@ _UNQUOTED: Final = re.compile(
     re.IGNORECASE,
 )
 _LINE_REST: Final = re.compile(r"[^\r\n\"'<>]++")
-_NO_SECRET: Final = re.compile(r"none|null|nil|true|false|undefined|\*{3,}|\.{3}|…", re.IGNORECASE)
+_NO_SECRET: Final = re.compile(
+    r"none|null|nil|true|false|undefined|\*{3,}|\.{3}|…|%(?:\(\w{1,40}\))?[\-#0-9.]{0,6}[a-z]", re.IGNORECASE
+)
 # Words that prose also puts before a colon: "session: expired", "Missing key: name".
 _WEAK: Final = frozenset({"api", "auth", "cookie", "key", "pass", "private", "session", "signature"})
 _STRENGTHENED: Final = re.compile(r"(?:api|access|secret|private|license|encryption|signing)[ ]\Z", re.IGNORECASE)
@@ -76,7 +78,7 @@ def value_span(text: str, match: Match[str], end: int | None = None) -> _Span | 
     if text.startswith(MASK, start):
         after = start + len(MASK)
         rest = None if text.startswith("#", after) else _UNQUOTED.match(text, after, limit)  # a URL's fragment
-        return (start, rest.end()) if rest else None
+        return (start, rest.end()) if rest and rest[0].strip("])},;…") else None
     opening = _OPENING.match(text, start, limit)
     if opening:
         return _quoted(text, opening, limit)
@@ -117,7 +119,7 @@ def quote_end(text: str, start: int, quote: str, limit: int) -> int:
 def _quoted(text: str, opening: Match[str], limit: int) -> _Span | None:
     start = opening.end()
     end = quote_end(text, start, opening["quote"], limit)
-    return None if text[start:end] in ("", MASK, "…") else (start, end)
+    return None if text[start:end].rstrip("…") in ("", MASK) else (start, end)
 
 
 def _closing(text: str, start: int, limit: int) -> int:
@@ -156,7 +158,7 @@ def _is_prose(text: str, match: Match[str], value: Match[str]) -> bool:
 
 def _masked_value(match: Match[str], covers: Covers) -> str:
     value = match["value"]
-    if value == MASK or not value.strip() or not covers(match["name"].rpartition(":")[2]):
+    if value.strip(" \t\r\n…") in ("", MASK) or not covers(match["name"].rpartition(":")[2]):
         return match[0]
     start = match.start("value") - match.start()
     return match[0][:start] + MASK + match[0][start + len(value) :]

@@ -74,10 +74,15 @@ class Scrubber:
             text = str.__str__(text) if issubclass(type(text), str) else describe_value(text)
         if limit is not None and len(text) > limit + _OVERLAP_CHARS:
             text = text[: limit + _OVERLAP_CHARS]
-        text = strict(text)
-        if self.is_on and self._is_suspect(text):
-            text = self._mask(text, _ENCODED_DEPTH)
-        return text if limit is None else clip(text, limit)
+        text = self._masked(strict(text))
+        if limit is None or len(text) <= limit:
+            return text
+        for _ in range(_PASSES):  # a cut may leave half a quotation, which reads differently
+            cut = clip(text, limit)
+            text = self._masked(cut)
+            if text == cut:
+                break
+        return clip(text, limit)
 
     def value(self, key: str, value: object) -> Json:
         """Return ``value`` as masked JSON: exact builtin types within bounds, all else as ``<module.Type>``."""
@@ -201,6 +206,9 @@ class Scrubber:
             return True
         is_assigning = "=" in text or ":" in text or "--" in text or "," in text or "</" in text
         return (is_assigning and self._keys.occurs_in(lowered)) or ("://" in text and "@" in text)
+
+    def _masked(self, text: str) -> str:
+        return self._mask(text, _ENCODED_DEPTH) if self.is_on and self._is_suspect(text) else text
 
     def _mask(self, text: str, depth: int) -> str:
         for _ in range(_PASSES):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
-from tocsin.intake.core import BeforeSpool, Intake
+from tocsin.intake.capturer import BeforeSpool
+from tocsin.intake.core import Intake
 
 __all__ = ["BeforeSpool", "Intake"]

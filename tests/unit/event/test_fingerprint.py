@@ -154,7 +154,10 @@ def test_normalise_never_raises_and_leaves_no_digit(text: str) -> None:
 TEXTS = st.text(max_size=5)
 
 
-@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=4, unique=True), st.lists(st.tuples(TEXTS, TEXTS), max_size=4, unique=True))
+@given(
+    st.lists(st.tuples(TEXTS, TEXTS), max_size=4, unique=True),
+    st.lists(st.tuples(TEXTS, TEXTS), max_size=4, unique=True),
+)
 def test_different_frames_have_different_fingerprints(
     first: list[tuple[str, str]], second: list[tuple[str, str]]
 ) -> None:

@@ -296,6 +296,7 @@ def test_subclass_of_flask_is_known() -> None:
     assert "tocsin" in app.extensions
 
 
+@pytest.mark.complaints
 @pytest.mark.parametrize("broken", ["answer", "page"])
 def test_failing_intake_leaves_flasks_answer(broken: str, capsys: pytest.CaptureFixture[str]) -> None:
     client, intake = installed(make())
@@ -305,6 +306,7 @@ def test_failing_intake_leaves_flasks_answer(broken: str, capsys: pytest.Capture
     assert DEFAULT in answer.text
 
 
+@pytest.mark.complaints
 def test_exception_that_could_not_be_captured_is_told_by_its_status(capsys: pytest.CaptureFixture[str]) -> None:
     client, intake = installed(make())
     intake.exception = lambda *args, **named: 1 / 0  # type: ignore[method-assign]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,12 +42,13 @@ def test_recent_counts_of_a_warning_are_bounded(seen):
 def test_a_mute_ends_at_its_time(seen, start):
     issue = begin(seen())
     assert not is_muted(issue, start)
+    muted = replace(issue, muted_until=start + timedelta(hours=1))
+    assert is_muted(muted, start)
+    assert not is_muted(muted, start + timedelta(hours=1))
 
 
 @given(st.data())
 def test_the_order_of_arrival_changes_neither_counts_nor_first_and_last(data):
-    from datetime import UTC, datetime
-
     at = datetime(2026, 1, 1, tzinfo=UTC)
     moments = data.draw(st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 50)), min_size=1, max_size=12))
     every = [

@@ -331,6 +331,20 @@ def test_looking_when_nothing_changed_reads_no_issue(desk, seen, monkeypatch):
     assert [desk.tell(7 + tick) for tick in range(100)] == [None] * 100
 
 
+def test_what_is_due_sooner_than_all_else_is_not_overlooked(desk, seen):
+    desk.state.add_occurrences(seen("a"))
+    desk.state.add_occurrences(seen("b"))
+    assert desk.tell(5)[0] == "new"
+    desk.state.add_occurrences(seen("b", after_s=3 * 3600))
+    assert desk.tell(3 * 3600 + 5) == ("comeback", [("b", 1)])
+    desk.state.add_occurrences(seen("b", after_s=3 * 3600 + 10))
+    assert desk.tell(3 * 3600 + 11) is None
+    desk.state.add_occurrences(seen("a", after_s=3 * 3600 + 20))
+    assert desk.tell(3 * 3600 + 24) is None
+    assert desk.tell(3 * 3600 + 25) == ("comeback", [("a", 1)])
+    assert desk.tell(4 * 3600 + 10) == ("quiet", [("b", 1)])
+
+
 def test_a_change_is_the_only_thing_that_is_read(desk, seen, monkeypatch):
     for number in range(50):
         desk.state.add_occurrences(seen(f"a{number:02}"))

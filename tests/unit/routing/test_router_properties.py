@@ -21,11 +21,14 @@ ALL = frozenset({"traceback", "error", "warning"})
 
 # Gaps from a second to days: within a batch, an episode, a day, a week.
 _gaps = st.one_of(st.integers(0, 30), st.integers(0, 4_000), st.integers(0, 2 * DAY_S), st.just(8 * DAY_S))
-_arrivals = st.lists(
-    st.tuples(_gaps, st.integers(0, 24), st.sampled_from([1, 1, 1, 3, 30, 1000]), st.integers(0, 900)),
-    min_size=1,
-    max_size=60,
-)
+
+
+def _lists(faults: int) -> st.SearchStrategy:
+    each = st.tuples(_gaps, st.integers(0, faults), st.sampled_from([1, 1, 3, 30, 1000]), st.integers(0, 900))
+    return st.lists(each, min_size=1, max_size=60)
+
+
+_arrivals = st.one_of(_lists(faults=2), _lists(faults=30))  # few faults that go on, many that are new
 _outages = st.lists(st.tuples(st.integers(0, 5 * DAY_S), st.integers(1, DAY_S)), max_size=4)
 _policies = st.builds(
     Policy,

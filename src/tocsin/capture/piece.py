@@ -1,0 +1,31 @@
+"""What an occurrence says besides its exception and its request: raw values go in, and come out only when captured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.event.model import Kind
+
+__all__ = ["Piece"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Hold it unmasked, and not a moment longer than the call that takes it in.
+
+    ``is_formatted`` says that the template had nothing to fill in: it may be an f-string's result. ``status``
+    is set for what is told of an answer.
+    """
+
+    kind: Kind
+    levelno: int
+    message: str = ""
+    template: str = ""
+    is_formatted: bool = False
+    logger: str = ""
+    location: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    custom_fingerprint: str = ""
+    status: int | None = None

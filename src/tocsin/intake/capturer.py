@@ -1,0 +1,141 @@
+"""The one durable action: an occurrence goes in; one increment or one masked record is done; its error id leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+from tocsin.capture.key import FaultKey, fault_key, record_key
+from tocsin.capture.piece import Piece
+from tocsin.complaints import complain, say
+from tocsin.event import error_id as ids
+from tocsin.event import limits, wire
+from tocsin.event.fingerprint import fingerprint
+from tocsin.event.model import Event
+from tocsin.event.scrub import Scrubber
+from tocsin.intake.compose import Composer
+from tocsin.intake.process import Process
+from tocsin.limiter import Entry
+from tocsin.render.text import event_text
+from tocsin.spool.writer import Occurrence, Place
+
+__all__ = ["ERROR_ID", "FRESH", "BeforeSpool", "Capturer"]
+
+BeforeSpool: TypeAlias = Callable[[Event], "Event | None"]
+
+ERROR_ID: Final = "tocsin.error_id"  # environ: the id of the request's first capture
+FRESH: Final = "tocsin.fresh"  # environ: the event that is still to be announced
+_CUT_FRAMES: Final = 8
+
+
+class Capturer:
+    """Count an occurrence or capture it in full, as the limiter says: never both, never none."""
+
+    def __init__(self, composer: Composer, scrubber: Scrubber, before_spool: BeforeSpool | None) -> None:
+        self._composer = composer
+        self._scrubber = scrubber
+        self._before_spool = before_spool
+        self.captured = 0
+        self.counted = 0
+
+    def take(self, process: Process, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> str:
+        """Return the error id of the occurrence; the request's first is left in its environ."""
+        number = next(process.numbers)
+        entry, is_full = process.limiter.admit(_key(piece, exc, environ))
+        if not is_full and self._count(process, entry):
+            error_id = ids.make(entry.prefix, number)
+        else:
+            error_id = self._capture(process, entry, number, piece, exc, environ)
+        if isinstance(environ, dict):
+            environ.setdefault(ERROR_ID, error_id)
+        return error_id
+
+    def _count(self, process: Process, entry: Entry) -> bool:
+        """Count one more of a known fault; return False where it must be captured to be counted at all."""
+        place: Place | None = entry.data
+        if entry.is_dropped:
+            process.writer.tally("hook_dropped")
+            return True
+        if place is None:
+            is_counted = bool(entry.prefix) and process.writer.keep_count(entry.fingerprint)
+        else:  # a fault has its place in one generation: in a new one it begins with a record
+            is_counted = place.generation is process.writer.generation and process.writer.count(place)
+        self.counted += is_counted
+        return is_counted
+
+    def _capture(
+        self,
+        process: Process,
+        entry: Entry,
+        number: int,
+        piece: Piece,
+        exc: BaseException | None,
+        environ: Mapping[str, Any] | None,
+    ) -> str:
+        event = self._composed(piece, exc, environ)
+        entry.fingerprint = issue = entry.fingerprint or fingerprint(event)
+        entry.prefix = ids.prefix(issue)
+        event = replace(event, fingerprint=issue, error_id=ids.make(entry.prefix, number))
+        kept = self._asked(event)
+        entry.is_dropped = kept is None
+        if kept is None:
+            process.writer.tally("hook_dropped")
+            return event.error_id
+        body = self._encoded(kept, process)
+        at = kept.timestamp.timestamp()
+        entry.data = process.writer.append(Occurrence(kept.kind, kept.levelno, number % ids.SUFFIXES, issue, at, body))
+        if entry.data is None and process.writer.is_failing:
+            say(f"kept in memory:\n{event_text(kept)}")
+        self.captured += 1
+        if isinstance(environ, dict):
+            environ[FRESH] = kept
+        return event.error_id
+
+    def _composed(self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> Event:
+        try:
+            return self._composer.compose(piece, exc, environ)
+        except Exception as fault:  # noqa: BLE001 - without a full report there is still a type and a place to tell
+            complain("capture", f"a report could not be captured in full: {type(fault).__name__}", fault)
+            return self._composer.bare(piece.kind, exc)
+
+    def _asked(self, event: Event) -> Event | None:
+        """Let ``before_spool`` change or drop the event; what it returns is masked again, its failure delivers."""
+        if self._before_spool is None:
+            return event
+        try:
+            answer: object = self._before_spool(event)
+        except Exception as fault:  # noqa: BLE001 - the application's hook: its failure must not lose the report
+            complain("before_spool", f"before_spool failed, the event goes on unchanged: {type(fault).__name__}", fault)
+            return event
+        if answer is None:
+            return None
+        if answer is event:
+            return event
+        if not isinstance(answer, Event):
+            complain("before_spool", f"before_spool returned a {type(answer).__name__}, no Event; it is passed over")
+            return event
+        masked = self._scrubber.event(answer, frames=True)
+        return replace(masked, fingerprint=event.fingerprint, error_id=event.error_id)
+
+    def _encoded(self, event: Event, process: Process) -> bytes:
+        body = wire.encode(event)
+        if len(body) <= limits.EVENT_BYTES:
+            return body
+        process.writer.tally("cut")
+        exception = event.exception
+        if exception is not None:
+            frames = exception.frames[-_CUT_FRAMES:]
+            exception = replace(exception, frames=frames, cause=None, context=None, members=(), notes=())
+        return wire.encode(replace(event, exception=exception, fields={"cut": f"{len(body)} bytes"}))
+
+
+def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> FaultKey:
+    """Return the fault key; of messages about answers it tells routes apart."""
+    if piece.custom_fingerprint:
+        return record_key("", 0, piece.custom_fingerprint)
+    if exc is not None:
+        return fault_key(exc)
+    route = environ.get("tocsin.route", "") if environ is not None and piece.status is not None else ""
+    name = f"{piece.logger} {route}" if route else piece.logger
+    return record_key(name, piece.levelno, piece.template, is_formatted=piece.is_formatted)

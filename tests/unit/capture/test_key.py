@@ -1,0 +1,170 @@
+"""Fault keys: the same fault has the same key, another one another, and nothing foreign runs."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from tocsin.capture.key import FaultKey, fault_key, record_key
+from tocsin.event import limits
+
+
+def _raised(function: object, *args: object) -> BaseException:
+    try:
+        function(*args)  # type: ignore[operator]
+    except BaseException as exc:
+        return exc
+    raise AssertionError("nothing was raised")
+
+
+def _fail(message: str) -> None:
+    raise ValueError(message)
+
+
+def _fail_elsewhere(message: str) -> None:
+    raise ValueError(message)
+
+
+def _either(is_first: bool) -> None:
+    if is_first:
+        raise ValueError
+    raise ValueError
+
+
+def _recurse() -> None:
+    _recurse()
+
+
+def _deeper(depth: int) -> None:
+    if depth:
+        _deeper(depth - 1)
+    else:
+        _recurse()
+
+
+def test_same_place_has_the_same_key_whatever_the_message() -> None:
+    """The message is no part of a fault."""
+    first, second = fault_key(_raised(_fail, "a")), fault_key(_raised(_fail, "b"))
+    assert first == second
+    assert hash(first) == hash(second)
+
+
+def test_other_function_line_type_and_cause_make_other_keys() -> None:
+    """What is raised, where and because of what is the fault."""
+
+    def caused() -> None:
+        try:
+            _fail("a")
+        except ValueError as exc:
+            raise ValueError from exc
+
+    def because() -> None:
+        try:
+            _fail("a")
+        except ValueError:
+            raise KeyError from None
+
+    excs = [
+        *(_raised(_fail, "a"), _raised(_fail_elsewhere, "a"), _raised(_either, True), _raised(_either, False)),
+        *(_raised(caused), _raised(because)),
+    ]
+    assert len({fault_key(exc) for exc in excs}) == len(excs)
+
+
+def test_suppressed_context_does_not_count() -> None:
+    """`raise … from None` hides what was being handled."""
+
+    def hide(failing: object) -> None:
+        try:
+            failing("x")  # type: ignore[operator]
+        except ValueError:
+            raise KeyError from None
+
+    assert fault_key(_raised(hide, _fail)) == fault_key(_raised(hide, _fail_elsewhere))
+
+
+@pytest.mark.parametrize("start", [3, 150])
+def test_recursion_error_has_one_key_at_any_depth(start: int) -> None:
+    """How much stack was left is chance."""
+    assert fault_key(_raised(_deeper, start)) == fault_key(_raised(_deeper, start + 7))
+
+
+def test_recursion_below_the_limit_collapses() -> None:
+    """Another depth of the same recursion is no other fault."""
+
+    def count_down(number: int) -> None:
+        if not number:
+            raise ValueError
+        count_down(number - 1)
+
+    assert fault_key(_raised(count_down, 5)) == fault_key(_raised(count_down, 9))
+    assert fault_key(_raised(count_down, 300)) == fault_key(_raised(count_down, 350))
+
+
+def test_cycles_and_long_chains_end() -> None:
+    """An exception that is its own cause, and one with a thousand causes, cost a bounded amount."""
+    loop = ValueError()
+    loop.__cause__ = KeyError()
+    loop.__cause__.__cause__ = loop
+    assert len(fault_key(loop).pins) == 2
+    chain = ValueError()
+    for _ in range(1_000):
+        chain, chain.__cause__ = ValueError(), chain
+    assert len(fault_key(chain).pins) <= limits.CHAIN
+
+
+def test_members_of_groups_count_within_bounds() -> None:
+    """A group's members are part of the fault, a bounded number of them."""
+    first = ExceptionGroup("g", [_raised(_fail, "a")])  # type: ignore[list-item]
+    second = ExceptionGroup("g", [_raised(_fail_elsewhere, "a")])  # type: ignore[list-item]
+    assert fault_key(first) != fault_key(second)
+    wide = ExceptionGroup("g", [ValueError() for _ in range(1_000)])
+    assert len(fault_key(wide).pins) <= limits.EXCEPTIONS
+
+
+def test_no_foreign_code_runs() -> None:
+    """Attributes, equality and hashes of a hostile exception are never asked."""
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("foreign code ran")
+
+    class Meta(type):
+        __eq__ = __hash__ = __getattribute__ = refuse  # type: ignore[assignment]
+
+    namespace = dict.fromkeys(("__eq__", "__hash__", "__repr__", "__str__", "__getattribute__"), refuse)
+    hostile = type.__new__(Meta, "Hostile", (ValueError,), namespace)
+
+    def fail() -> None:
+        raise type.__call__(hostile)
+
+    assert fault_key(_raised(fail)) == fault_key(_raised(fail))
+
+
+def test_key_keeps_code_but_neither_exception_nor_frame() -> None:
+    """The key of a fault may live for hours; the values of the failed request may not."""
+
+    class Value:
+        pass
+
+    value = Value()
+    gone = weakref.ref(value)
+
+    def fail(held: object) -> None:
+        raise ValueError(held)
+
+    key = fault_key(_raised(fail, value))
+    del value
+    gc.collect()
+    assert gone() is None
+    assert fail.__code__ in key.pins
+
+
+def test_record_keys_go_by_logger_level_and_template() -> None:
+    """Formatted templates are known by what doesn't vary."""
+    assert record_key("a", 40, "order %s") == record_key("a", 40, "order %s")
+    assert record_key("a", 40, "order %s") != record_key("a", 30, "order %s")
+    assert record_key("a", 40, "order 5", is_formatted=True) == record_key("a", 40, "order 6", is_formatted=True)
+    assert record_key("a", 40, object()) == record_key("a", 40, object())
+    assert record_key("a", 40, "x") != FaultKey((1,))

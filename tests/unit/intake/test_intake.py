@@ -1,0 +1,372 @@
+"""The intake: one durable action per occurrence, the right kind, one event for one occurrence, nothing raised."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+import tocsin
+from tocsin.event import error_id, wire
+from tocsin.event.model import Event
+from tocsin.reporter import Reporter
+from tocsin.spool import format as fmt
+from tocsin.spool.counters import FIRST_FAULT_CELL
+from tocsin.spool.folder import Folder
+from tocsin.spool.reader import SpoolReader
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Iterator[Any]:
+    made: list[Reporter] = []
+
+    def make(**settings: Any) -> Reporter:
+        before_spool = settings.pop("before_spool", None)
+        reporter = tocsin.setup(
+            {"application": "shop", "spool": str(tmp_path / "spool"), "delivery": "process", **settings},
+            before_spool=before_spool,
+        )
+        made.append(reporter)
+        return reporter
+
+    yield make
+    for reporter in made:
+        reporter.close()
+
+
+class Spooled:
+    """What lies in a reporter's spool."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.events: list[Event] = []
+        self.counted = 0
+        for reader in SpoolReader(Folder(reporter.stats()["spool"])).generations():
+            for record in reader.records(0, 10**7):
+                if record.header is not None and record.header.type == fmt.EVENT:
+                    assert record.body is not None
+                    self.events.append(wire.decode(record.body))
+                elif record.header is not None and record.header.type == fmt.COUNT:
+                    self.counted += record.header.count
+            self.counted += sum(value for cell, value in reader.cells().items() if cell >= FIRST_FAULT_CELL)
+
+    @property
+    def total(self) -> int:
+        return len(self.events) + self.counted
+
+    def only(self) -> Event:
+        assert len(self.events) == 1, [event.message for event in self.events]
+        return self.events[0]
+
+
+def fail(message: str = "no stock") -> None:
+    raise LookupError(message)
+
+
+def fault(message: str = "no stock") -> BaseException:
+    try:
+        fail(message)
+    except LookupError as exc:
+        return exc
+    raise AssertionError
+
+
+def environ(path: str = "/pay", **more: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"PATH_INFO": path, **more}
+    setup_testing_defaults(made)
+    return made
+
+
+def test_a_storm_is_a_few_records_and_exact_counts(setup: Any) -> None:
+    reporter = setup()
+    ids = {reporter.report(fault()) for _ in range(1_000)}
+    spooled = Spooled(reporter)
+    assert spooled.total == 1_000
+    assert len(spooled.events) == 5 + 3  # the burst, the 10th, 100th and 1000th
+    assert len(ids) == 1_000
+    assert {text[:6] for text in ids} == {error_id.prefix(spooled.events[0].fingerprint)}
+
+
+def test_another_message_is_the_same_fault_another_place_is_not(setup: Any) -> None:
+    reporter = setup()
+    first, second = reporter.report(fault("order 1")), reporter.report(fault("order 2"))
+    try:
+        raise LookupError("order 1")
+    except LookupError:
+        third = reporter.report()
+    assert first[:6] == second[:6] != third[:6]
+
+
+def test_the_event_tells_what_where_and_which_request(setup: Any) -> None:
+    reporter = setup(release="1.4")
+    given = environ(QUERY_STRING="token=abcdef&page=2", HTTP_USER_AGENT="probe", HTTP_COOKIE="session=deadbeef")
+    error = reporter.intake.exception(fault(), via="test", environ=given)
+    event = Spooled(reporter).only()
+    assert (event.kind, event.level, event.application, event.release) == ("traceback", "ERROR", "shop", "1.4")
+    assert event.error_id == error == given["tocsin.error_id"]
+    assert event.exception is not None
+    assert event.exception.type == "LookupError"
+    assert event.exception.frames[-1].function == "fail"
+    assert "raise LookupError" in event.exception.frames[-1].source
+    assert event.request is not None
+    assert event.request.path == "/pay"
+    assert event.request.headers["User-Agent"] == "probe"
+    data = wire.encode(event)
+    assert b"abcdef" not in data
+    assert b"deadbeef" not in data
+
+
+def test_records_become_the_three_kinds(setup: Any) -> None:
+    reporter = setup()
+    logger = logging.getLogger("shop.orders")
+    logger.warning("fishy %s", "thing")
+    logger.error("left inconsistent")
+    try:
+        fail()
+    except LookupError:
+        logger.exception("caught by us")
+    try:
+        fail()
+    except LookupError:
+        logging.getLogger("gunicorn.error").exception("Error handling request %s", "/pay")
+    kinds = [(event.kind, event.message) for event in Spooled(reporter).events]
+    assert kinds == [
+        ("warning", "fishy thing"),
+        ("error", "left inconsistent"),
+        ("error", "caught by us"),
+        ("traceback", "Error handling request /pay"),
+    ]
+
+
+def test_an_exception_that_is_logged_and_then_raised_is_one_event(setup: Any) -> None:
+    reporter = setup()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        try:
+            fail()
+        except LookupError:
+            logging.getLogger("shop").exception("going down")
+            raise
+        return []
+
+    answers: list[Any] = []
+    body = reporter.wsgi(app)(environ(), lambda status, headers, exc_info=None: answers.append((status, headers)))
+    event = Spooled(reporter).only()
+    assert event.message == "going down"
+    assert dict(answers[0][1])["X-Error-Id"] == event.error_id
+    assert event.error_id.encode() in b"".join(body)
+
+
+def test_a_module_level_exception_raised_in_every_request_is_counted_every_time(setup: Any) -> None:
+    reporter = setup()
+    singleton = LookupError("always the same object")
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise singleton
+
+    guarded = reporter.wsgi(app)
+    for _ in range(20):
+        guarded(environ(), lambda *_: None)
+    assert Spooled(reporter).total == 20
+
+
+def test_a_400_is_a_warning_and_a_404_is_nothing(setup: Any) -> None:
+    reporter = setup()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response(environ["PATH_INFO"].strip("/"), [("Content-Type", "text/plain")])
+        return [b"x"]
+
+    for status in ("200 OK", "404 Not Found", "400 Bad Request"):
+        list(reporter.wsgi(app)(environ(f"/{status}"), lambda *_: None))
+    event = Spooled(reporter).only()
+    assert (event.kind, event.levelno) == ("warning", logging.WARNING)
+    assert event.request is not None
+    assert event.request.status == 400
+
+
+def test_a_500_that_nobody_reported_is_an_error_and_one_that_was_logged_is_not_another(setup: Any) -> None:
+    reporter = setup()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/logged":
+            logging.getLogger("shop").error("database left in an inconsistent state")
+        start_response("500 Internal Server Error", [])
+        return [b"x"]
+
+    answers: list[Any] = []
+    for path in ("/silent", "/logged"):
+        list(reporter.wsgi(app)(environ(path), lambda status, headers, exc_info=None: answers.append(dict(headers))))
+    events = Spooled(reporter).events
+    assert [(event.kind, event.logger) for event in events] == [("error", "tocsin.answer"), ("error", "shop")]
+    assert [answer["X-Error-Id"] for answer in answers] == [event.error_id for event in events]
+
+
+def test_client_disconnects_and_bad_hosts_are_only_counted(setup: Any) -> None:
+    werkzeug = pytest.importorskip("werkzeug.exceptions")
+    reporter = setup()
+    assert reporter.intake.exception(werkzeug.ClientDisconnected(), via="test") is None
+    assert reporter.intake.exception(werkzeug.SecurityError(), via="test") is None
+    reporter.report(fault())
+    assert Spooled(reporter).total == 1
+    reporter.intake.processes.current().writer.retry_pending()
+    assert reporter.stats()["tallies"] == {"disconnects": 1, "bad_hosts": 1}
+
+
+def test_what_is_ignored_is_counted_as_such(setup: Any) -> None:
+    reporter = setup(ignore=["LookupError", "noisy"])
+    reporter.report(fault())
+    reporter.report(KeyError("a subclass"))
+    logging.getLogger("noisy.below").error("never mind")
+    logging.getLogger("other").error("do mind")
+    assert Spooled(reporter).only().message == "do mind"
+
+
+def test_thresholds_of_single_loggers_hold(setup: Any) -> None:
+    reporter = setup(loggers={"chatty": "CRITICAL", "chatty.child": "WARNING"})
+    logging.getLogger("chatty").error("no")
+    logging.getLogger("chatty.child").warning("yes")
+    assert Spooled(reporter).only().message == "yes"
+
+
+def test_before_spool_may_change_an_event_and_what_it_returns_is_masked_again(setup: Any) -> None:
+    def add(event: Event) -> Event:
+        return dataclasses.replace(event, message="seen with password=hunter2", fields={"api_key": "k-123456"})
+
+    reporter = setup(before_spool=add)
+    given = reporter.report(fault())
+    event = Spooled(reporter).only()
+    assert event.error_id == given
+    assert "hunter2" not in event.message
+    assert "k-123456" not in json.dumps(dict(event.fields))
+
+
+def test_before_spool_may_drop_an_event(setup: Any) -> None:
+    reporter = setup(before_spool=lambda event: None)
+    for _ in range(20):
+        assert reporter.report(fault())
+    assert reporter.stats()["tallies"]["hook_dropped"] == 20
+    assert not Spooled(reporter).events
+
+
+@pytest.mark.complaints
+def test_a_before_spool_that_fails_does_not_lose_the_event(setup: Any) -> None:
+    def broken(event: Event) -> Event:
+        raise RuntimeError("hook")
+
+    reporter = setup(before_spool=broken)
+    reporter.report(fault())
+    assert Spooled(reporter).only().exception is not None
+
+
+@pytest.mark.complaints
+def test_a_scrubber_that_breaks_leaves_type_and_place_and_no_text(setup: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reporter = setup()
+    monkeypatch.setattr(reporter.intake.scrubber.__class__, "event", lambda *a, **k: 1 / 0)
+    reporter.report(fault("with a secret"))
+    event = Spooled(reporter).only()
+    assert event.exception is not None
+    assert (event.exception.type, event.exception.frames[-1].function) == ("LookupError", "fail")
+    assert b"secret" not in wire.encode(event)
+
+
+@pytest.mark.complaints
+def test_reporting_never_raises_even_when_everything_is_broken(setup: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reporter = setup()
+    monkeypatch.setattr(reporter.intake.capturer.__class__, "take", lambda *a, **k: 1 / 0)
+    assert reporter.report(fault()) == ""
+    logging.getLogger("shop").error("x")
+    assert reporter.stats()["tallies"]["internal"] == 2
+
+
+def test_a_custom_fingerprint_joins_what_would_be_apart(setup: Any) -> None:
+    reporter = setup()
+    first = reporter.report(fault(), fingerprint="one thing")
+    second = reporter.report(message="something else", fingerprint="one thing", level="CRITICAL")
+    assert first[:6] == second[:6]
+
+
+def test_a_message_with_fields_arrives_with_them_masked(setup: Any) -> None:
+    reporter = setup()
+    reporter.report(message="import failed", level="WARNING", row=7, password="hunter2")
+    event = Spooled(reporter).only()
+    assert (event.kind, event.message, event.fields["row"]) == ("warning", "import failed", 7)
+    assert "hunter2" not in json.dumps(dict(event.fields))
+
+
+def test_f_strings_with_numbers_are_one_fault(setup: Any) -> None:
+    reporter = setup()
+    for number in range(50):
+        logging.getLogger("shop").error(f"order {number} is lost")
+    spooled = Spooled(reporter)
+    assert spooled.total == 50
+    assert len({event.fingerprint for event in spooled.events}) == 1
+
+
+def test_threads_lose_and_double_nothing(setup: Any) -> None:
+    reporter = setup()
+
+    def work() -> None:
+        for _ in range(300):
+            reporter.report(fault())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Spooled(reporter).total == 1_200
+
+
+def test_a_forked_child_counts_in_files_of_its_own(setup: Any) -> None:
+    reporter = setup()
+    for _ in range(10):
+        reporter.report(fault())
+    pid = os.fork()
+    if pid == 0:
+        for _ in range(10):
+            reporter.report(fault())
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert Spooled(reporter).total == 20
+    assert len(SpoolReader(Folder(reporter.stats()["spool"])).generations()) == 2
+
+
+def test_a_signal_handler_that_reports_does_not_deadlock(setup: Any) -> None:
+    reporter = setup()
+    before = signal.signal(signal.SIGALRM, lambda *_: reporter.report(message="from the handler"))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        for _ in range(2_000):
+            reporter.report(fault())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    reporter.intake.processes.current().writer.retry_pending()
+    spooled = Spooled(reporter)
+    assert spooled.total == reporter.stats()["captured"] + reporter.stats()["counted"]
+    assert spooled.total > 2_000
+
+
+def test_mode_off_reports_nothing_and_touches_nothing(setup: Any) -> None:
+    reporter = setup(mode="off")
+    assert reporter.report(fault()) == ""
+    logging.getLogger("shop").error("x")
+    assert not Path(reporter.stats()["spool"]).exists()
+
+
+def test_a_rotated_segment_is_followed_without_a_gap(setup: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.event.limits.SEGMENT_BYTES", 20_000)
+    reporter = setup()
+    for number in range(600):
+        reporter.report(fault(), fingerprint=f"fault {number % 40}")
+    assert Spooled(reporter).total == 600
+    assert len(SpoolReader(Folder(reporter.stats()["spool"])).generations()) > 2

@@ -1,0 +1,183 @@
+"""The Reporter's life: threads at the first event, flush, close, exit, debug mode, faults told at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tocsin
+from tocsin import reporter as reporters
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    yield {
+        "application": "shop",
+        "spool": str(tmp_path / "spool"),
+        "sinks": [{"type": "file", "path": str(tmp_path / "events.jsonl")}],
+    }
+    reporter = reporters.current()
+    if reporter is not None:
+        reporter.close()
+
+
+def lines(tmp_path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+
+
+def test_flush_delivers_what_was_reported(config: dict[str, Any], tmp_path: Path) -> None:
+    reporter = tocsin.setup(config)
+    ids = [reporter.report(message=f"fault {name}") for name in ("one", "two")]
+    assert reporter.flush(10)
+    assert [line["error_id"] for line in lines(tmp_path)] == ids
+    assert reporter.stats()["is_leader"]
+
+
+def test_flush_without_any_event_has_nothing_to_wait_for(config: dict[str, Any]) -> None:
+    assert tocsin.setup(config).flush(0)
+
+
+def test_flush_says_no_when_nobody_delivers(config: dict[str, Any]) -> None:
+    reporter = tocsin.setup(config, delivery="process")
+    reporter.report(message="x")
+    assert not reporter.flush(0.1)
+
+
+def test_a_reporter_is_a_context_manager_and_close_delivers(config: dict[str, Any], tmp_path: Path) -> None:
+    with tocsin.setup(config) as reporter:
+        reporter.report(message="x")
+    assert [line["message"] for line in lines(tmp_path)] == ["x"]
+    assert reporters.current() is None
+
+
+def test_after_close_nothing_is_reported_and_nothing_raises(config: dict[str, Any], tmp_path: Path) -> None:
+    reporter = tocsin.setup(config)
+    reporter.close()
+    reporter.close()
+    assert reporter.report(message="late") == ""
+    assert not (tmp_path / "events.jsonl").exists()
+
+
+def test_a_script_that_ends_at_once_still_delivers(config: dict[str, Any], tmp_path: Path) -> None:
+    ran = run(f"import tocsin; tocsin.setup({config!r}).report(message='last words')")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [line["message"] for line in lines(tmp_path)] == ["last words"]
+
+
+def test_what_a_killed_process_reported_is_delivered_by_the_next(config: dict[str, Any], tmp_path: Path) -> None:
+    ran = run(
+        f"""
+        import os, tocsin
+        tocsin.setup({config!r}, delivery="process").report(message="before the kill")
+        os.kill(os.getpid(), 9)
+        """
+    )
+    assert ran.returncode == -9
+    reporter = tocsin.setup(config)
+    reporter.report(message="after")
+    assert reporter.flush(10)
+    assert [line["message"] for line in lines(tmp_path)] == ["before the kill", "after"]
+
+
+def test_a_read_only_spool_degrades_to_stderr_and_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    config = {"application": "shop", "spool": str(tmp_path / "file" / "spool")}
+    ran = run(
+        f"""
+        import tocsin
+        reporter = tocsin.setup({config!r})
+        for n in range(50):
+            reporter.report(message="still told")
+        print(reporter.stats()["pending"], reporter.stats()["tallies"])
+        """
+    )
+    assert ran.returncode == 0
+    assert ran.stderr.count("can't be made") == 1
+    assert "still told" in ran.stderr
+    assert ran.stdout.split() == ["50", "{'unwritable':", "50}"]
+
+
+def test_debug_mode_shows_everything_on_stderr_and_catches_nothing(tmp_path: Path) -> None:
+    ran = run(
+        f"""
+        import logging, tocsin
+        reporter = tocsin.setup({{"application": "shop", "mode": "debug", "spool": {str(tmp_path / "spool")!r},
+                                 "sinks": ["smtp://mail.invalid?to=ops@example.org"]}})
+        logging.getLogger("shop").info("chatter")
+        def app(environ, start_response):
+            raise KeyError("seen by nobody else")
+        assert reporter.wsgi(app) is app
+        try:
+            app({{}}, None)
+        except KeyError:
+            logging.getLogger("shop").exception("broke")
+        """
+    )
+    assert ran.returncode == 0
+    assert "chatter" in ran.stderr
+    assert "Traceback (most recent call last)" in ran.stderr
+    assert "KeyError: 'seen by nobody else'" in ran.stderr
+    assert not (tmp_path / "spool").exists()
+
+
+def test_the_debugger_is_refused_in_production(config: dict[str, Any]) -> None:
+    with pytest.raises(tocsin.ConfigError, match="debugger"):
+        tocsin.setup(config, debugger=True)
+
+
+def test_all_faults_of_a_configuration_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(tocsin.ConfigError) as caught:
+        tocsin.setup({"mod": "debug", "keep_days": -1, "sinks": [{"type": "fil"}, {"type": "file"}, "gopher:x"]})
+    text = str(caught.value)
+    for word in ("mod", "keep_days", "application", "'fil'", "path", "sinks[2]"):
+        assert word in text
+    assert len(caught.value.faults) >= 6
+
+
+def test_install_without_setup_says_what_to_do() -> None:
+    with pytest.raises(tocsin.ConfigError, match="setup"):
+        tocsin.install(object())
+
+
+def test_module_level_report_without_setup_is_harmless() -> None:
+    assert tocsin.report(message="x") == ""
+
+
+@pytest.mark.parametrize("page", ["<h1>ours {error_id}</h1>", lambda error_id, accept: f"<h1>ours {error_id}</h1>"])
+def test_the_500_page_is_replaceable(config: dict[str, Any], page: Any) -> None:
+    reporter = tocsin.setup(config, error_page=page)
+    error_id = reporter.report(message="x")
+    _, headers, body = reporter.intake.page({"HTTP_ACCEPT": "text/html"}, error_id)
+    assert body == f"<h1>ours {error_id}</h1>".encode()
+    assert dict(headers)["X-Error-Id"] == error_id
+
+
+def test_a_500_page_of_ones_own_that_fails_falls_back_and_is_reported(config: dict[str, Any], tmp_path: Path) -> None:
+    reporter = tocsin.setup(config, error_page=lambda error_id, accept: 1 / 0)
+    _, _, body = reporter.intake.page({"HTTP_ACCEPT": "text/html"}, "7K3QDM-24F2")
+    assert b"7K3QDM-24F2" in body
+    assert reporter.flush(10)
+    assert [line["exception"]["type"] for line in lines(tmp_path)] == ["ZeroDivisionError"]
+
+
+def test_the_reporter_of_a_test_sends_nothing_and_keeps_what_happened() -> None:
+    from tocsin.testing import captured_events
+
+    with captured_events() as events:
+        logging.getLogger("shop").addHandler(handler := tocsin.LogHandler())
+        logging.getLogger("shop").error("captured")
+        logging.getLogger("shop").removeHandler(handler)
+    assert [event.message for event in events] == ["captured"]
+    assert reporters.current() is None
