@@ -29,6 +29,7 @@ class Host:
         self._new_term = new_term
         self._each_round = each_round
         self._pid = 0
+        self._claims: dict[int, object] = {}
         self._is_stopping = False
         self._is_running = False
         self.term: Term | None = None
@@ -44,8 +45,9 @@ class Host:
         return self.is_running and self.term is not None and self.term.leader is not None
 
     def start(self) -> None:
-        """Start the thread, once per process."""
-        if self._pid == os.getpid():
+        """Start the thread, once per process, whichever thread asks first."""
+        claim = object()
+        if self._claims.setdefault(os.getpid(), claim) is not claim:
             return
         self._pid = os.getpid()
         self._is_stopping = False
@@ -66,6 +68,7 @@ class Host:
         while self._is_running and time.monotonic() < end:
             time.sleep(0.01)
         self._pid = 0
+        self._claims.clear()
         return not self._is_running
 
     def _run(self) -> None:

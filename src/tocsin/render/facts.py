@@ -53,7 +53,7 @@ def innermost(exception: ExceptionInfo | None) -> Frame | None:
 def facts(event: Event, zone: tzinfo | None = None, *, has_time: bool = True) -> list[Fact]:
     """Return the labelled facts that are known, from time to fields; empty ones are left out."""
     rows: list[Fact] = [("When", when.stamp(event.timestamp, zone))] if has_time else []
-    if event.message and (event.exception is None or event.message != event.exception.message):
+    if event.message and not _is_of_exception(event):
         message = harmless.block(event.message[:MESSAGE_CHARS].strip())
         if event.exception is not None or "\n" in message:
             rows.append(("Message", message))
@@ -64,6 +64,12 @@ def facts(event: Event, zone: tzinfo | None = None, *, has_time: bool = True) ->
         shown = (f"{harmless.line(str(name))} = {_json(value)}" for name, value in event.fields.items())
         rows.append(("Fields", "\n".join(shown)))
     return [(label, value) for label, value in rows if value]
+
+
+def _is_of_exception(event: Event) -> bool:
+    """Tell whether the message says no more than the exception, which every report begins with."""
+    info = event.exception
+    return info is not None and event.message in (info.type, info.message, f"{info.type}: {info.message}")
 
 
 def table(rows: Iterable[Fact]) -> list[str]:
