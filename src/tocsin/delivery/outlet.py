@@ -7,7 +7,9 @@ cursors; `NoticeOutlet` (notices.py) asks the router.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +41,8 @@ class Outlet:
         self._jitter = jitter
         self._job: Job | None = None
         self._health: Health | None = None
+        self._hurried_tries = 0
+        self._failed_at = -limits.HURRIED_PAUSE_S
 
     @property
     def health(self) -> Health:
@@ -61,7 +65,7 @@ class Outlet:
             self._job = None
             self._settle(outcome, now)
             return True
-        if self.health.is_waiting(now) and not is_hurried:
+        if not self._may_try(now, is_hurried):
             return False
         call = self._next_call(readers, now, is_hurried)
         if call is None:
@@ -69,10 +73,20 @@ class Outlet:
         self._job = Job(call, is_local=self.built.sink.is_local)
         return True
 
+    def _may_try(self, now: datetime, is_hurried: bool) -> bool:
+        """Tell whether the sink may be called: a hurry shortens the wait after a failure, but only a few times."""
+        if not is_hurried:
+            self._hurried_tries = 0
+        if not self.health.is_waiting(now):
+            return True
+        is_early = time.monotonic() - self._failed_at < limits.HURRIED_PAUSE_S
+        if not is_hurried or is_early or self._hurried_tries >= limits.HURRIED_TRIES:
+            return False
+        self._hurried_tries += 1
+        return True
+
     def told_down(self) -> None:
         """Remember that people were told of the failure."""
-        from dataclasses import replace
-
         self._save_health(replace(self.health, is_told=True))
 
     def close(self) -> None:
@@ -84,6 +98,7 @@ class Outlet:
             if self.health.failing_since is None:
                 say(f"{self.identity} can't be reached, will be tried again: {outcome.reason}")
             self._dropped()
+            self._failed_at = time.monotonic()
             self._save_health(self.health.failed(outcome, now, self._jitter))
             return
         if isinstance(outcome, Refused):

@@ -61,6 +61,8 @@ LEADER_POLL_S: Final = 0.25
 EXIT_DELAY_S: Final = 2.0
 RETRY_FIRST_S: Final = 5.0
 RETRY_MAX_S: Final = 900.0
+HURRIED_TRIES: Final = 3  # of a failing sink while somebody waits for a flush; then its backoff holds again
+HURRIED_PAUSE_S: Final = 0.5
 SINK_DOWN_TOLD_S: Final = 900.0  # a sink failing this long is told through the others
 
 # -- notices -------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from tocsin.delivery.leader import Leader
 from tocsin.delivery.mutes import request_mute
 from tocsin.delivery.term import Term
-from tocsin.event import wire
+from tocsin.event import limits, wire
 from tocsin.event.model import Event
 from tocsin.event.notice import Notice
 from tocsin.routing.sqlite import SqliteState
@@ -318,6 +318,21 @@ def test_a_flush_request_is_not_answered_while_a_sink_is_down(scene: Scene) -> N
         leader.step()
     leader.close()
     assert wish.exists()
+
+
+def test_a_flush_does_not_hammer_a_sink_that_is_down(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HURRIED_PAUSE_S", 0.0)
+    calls = []
+    people = People()
+    people.outcome = Unavailable("down")
+    monkeypatch.setattr(people, "notify", lambda notice: (calls.append(notice), people.outcome)[1])
+    scene.happen()
+    leader = scene.lead(people)
+    (scene.folder.path / "x.hurry").touch()
+    for _ in range(100):
+        leader.step()
+    leader.close()
+    assert len(calls) == 1 + limits.HURRIED_TRIES
 
 
 def test_a_mute_that_was_asked_for_is_applied(scene: Scene) -> None:
