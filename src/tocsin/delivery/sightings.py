@@ -62,10 +62,13 @@ def read_on(reader: GenerationReader, cursor: Cursor, max_bytes: int, *, with_co
         header = record.header
         if header is None:
             garbage += 1
-        elif header.type in (segment_format.EVENT, segment_format.COUNT):
-            occurrences = header.count if header.type == segment_format.COUNT else 1
+        elif header.type == segment_format.EVENT:
             origin = Origin(*reader.key, offset=record.offset)
-            sightings.append(Sighting(header, origin, occurrences, record.body or None))
+            sightings.append(Sighting(header, origin, header.count, record.body or None))
+        elif header.type == segment_format.COUNT:
+            first = reader.fault(header.fault)
+            body = None if first is None else reader.body(first[1])
+            sightings.append(Sighting(header, Origin(*reader.key, offset=record.offset), header.count, body))
     offset = found[-1].end if found else cursor.offset
     if found or not with_counts:
         return Reading(tuple(sightings), Cursor(offset, cursor.counts), garbage=garbage, is_exhausted=not found)

@@ -84,8 +84,10 @@ class Capturer:
             return event.error_id
         body = self._encoded(kept, process)
         at = kept.timestamp.timestamp()
-        entry.data = process.writer.append(Occurrence(kept.kind, kept.levelno, number % ids.SUFFIXES, issue, at, body))
-        if entry.data is None and process.writer.is_failing:
+        place = process.writer.append(Occurrence(kept.kind, kept.levelno, number % ids.SUFFIXES, issue, at, body))
+        # On a full disk a place of before is still good for counting: its cells have their space.
+        entry.data = place or entry.data
+        if place is None and process.writer.is_failing:
             say(f"kept in memory:\n{event_text(kept)}")
         self.captured += 1
         if isinstance(environ, dict):

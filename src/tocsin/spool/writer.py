@@ -258,15 +258,17 @@ class Writer:
 
     # -- records -------------------------------------------------------------------------------------------
 
-    def _write(self, generation: Generation, occurrence: Occurrence, type_: int = segment_format.EVENT) -> Place | None:
+    def _write(self, generation: Generation, occurrence: Occurrence, count: int = 1) -> Place | None:
+        """Append an event that stands for ``count`` occurrences: 1, or 0 where it was counted already."""
         fault = next(generation.faults)
         data = segment_format.pack(
-            type_,
+            segment_format.EVENT,
             occurrence.body,
             kind=occurrence.kind,
             levelno=occurrence.levelno,
             fault=fault,
             number=occurrence.number,
+            count=count,
             fingerprint=occurrence.fingerprint,
             time=occurrence.time,
         )
@@ -274,8 +276,7 @@ class Writer:
         if written < segment_format.HEADER_BYTES:
             return None
         if written < len(data):
-            # The header is there, so the leader counts this occurrence; only its report is lost.
-            self.tally("unwritable")
+            self._keep(occurrence, 0)  # the header is there, so the leader counts it; the report follows
         return Place(generation, fault, occurrence.kind, occurrence.levelno, occurrence.fingerprint)
 
     def _append_count(self, place: Place, count: int) -> bool:
@@ -335,7 +336,7 @@ class Writer:
                 occurrence, count = self._pending.popleft()
             except IndexError:  # another thread took the last
                 return
-            place = self._write(generation, occurrence)
+            place = self._write(generation, occurrence, min(count, 1))
             if place is None:
                 self._pending.appendleft((occurrence, count))
                 return

@@ -181,3 +181,17 @@ def test_the_reporter_of_a_test_sends_nothing_and_keeps_what_happened() -> None:
         logging.getLogger("shop").removeHandler(handler)
     assert [event.message for event in events] == ["captured"]
     assert reporters.current() is None
+
+
+def test_a_dead_mail_server_is_told_by_the_other_sinks(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.event.limits.SINK_DOWN_TOLD_S", 0.0)
+    config["sinks"] = [*config["sinks"], "smtp://127.0.0.1:1?to=ops@example.org&gather=0s"]  # nobody listens on 1
+    reporter = tocsin.setup(config)
+    reporter.report(message="x")
+    assert not reporter.flush(3)
+    told = [line for line in lines(tmp_path) if line["logger"] == "tocsin.delivery"]
+    assert len(told) == 1
+    assert "mail:127.0.0.1:1/[masked] has failed since" in told[0]["message"]
+    reporter.close(0)
