@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Leader"]
 
 _SWEEP_S: Final = 60.0
+_STAND_IN: Final = "is_stand_in"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,6 +68,7 @@ class Leader:
         self._retention = Retention(folder, self._state, keep_days=keep_days, max_bytes=max_bytes)
         self._swept_at = time.monotonic()
         self._finished: set[tuple[str, int]] = set()
+        self.is_idle = False  # after the latest step: all is delivered that can be, and no failing sink waits
         jitter = random.Random()
         router = Router(
             self._state,
@@ -101,14 +103,10 @@ class Leader:
                 worked = True
                 self._pause()
         self._tell_failing(now)
+        self.is_idle = not worked and not self.is_busy and not self._has_stuck(waiting, now, bool(requests))
         if not worked:
             self._rest(waiting, requests, now)
         return worked
-
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether no call is under way and no sink is failing."""
-        return not any(outlet.is_busy or outlet.health.failing_since for outlet in self.outlets)
 
     @property
     def is_busy(self) -> bool:
@@ -125,12 +123,14 @@ class Leader:
 
     def _register(self, sinks: Sequence[BuiltSink], readers: Sequence[GenerationReader], is_stand_in: bool) -> None:
         known = set(self._state.consumers())
-        is_fresh = not known
+        # What `tocsin issues` or a stand-in left behind says nothing of sinks that were configured.
+        is_fresh = not any(name != LEDGER and not self._state.note(name).get(_STAND_IN) for name in known)
         with self._state.transaction():
             self._state.add_consumer(LEDGER, self._now())
             for built in sinks:
                 if built.identity not in known:
                     self._add(built, readers, is_fresh=is_fresh)
+                self._note_stand_in(built.identity, is_stand_in and built.identity not in known)
             if not is_stand_in:
                 wanted = {LEDGER, *(built.identity for built in sinks), *self._sinks_of_living(readers)}
                 for identity in known - wanted:
@@ -146,6 +146,11 @@ class Leader:
             if built.identity not in reader.about().get("sinks", ()):
                 self._state.save_cursor(built.identity, *reader.key, Cursor(reader.size_bytes(), reader.cells()))
 
+    def _note_stand_in(self, identity: str, is_stand_in: bool) -> None:
+        note = self._state.note(identity)
+        if bool(note.get(_STAND_IN)) != is_stand_in:
+            self._state.save_note(identity, {**note, _STAND_IN: is_stand_in})
+
     def _sinks_of_living(self, readers: Sequence[GenerationReader]) -> set[str]:
         """During a rolling deploy other processes may have other sinks; theirs are not to be forgotten."""
         return {identity for reader in readers if not reader.is_dead for identity in reader.about().get("sinks", ())}
@@ -155,9 +160,14 @@ class Leader:
     def _hurry_requests(self) -> list[str]:
         return [path.name for path in self.folder.path.glob("*.hurry")]
 
+    def _has_stuck(self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool) -> bool:
+        """Tell whether something waits for a sink that is failing."""
+        failing = [outlet for outlet in self.outlets if outlet.health.failing_since is not None]
+        return any(outlet.has_waiting(readers, now, is_hurried) for outlet in failing)
+
     def _rest(self, readers: Sequence[GenerationReader], requests: list[str], now: datetime) -> None:
         """With nothing left to do: answer who asked for a flush, remember what is finished, sweep."""
-        if requests and self.is_idle:
+        if self.is_idle:
             for name in requests:
                 (self.folder.path / name).unlink(missing_ok=True)
         if time.monotonic() - self._swept_at < _SWEEP_S:

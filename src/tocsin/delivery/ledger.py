@@ -63,7 +63,7 @@ class Ledger:
         event = None if sighting.is_count else _decoded(sighting.body)
         about = reader.about()
         is_cell = sighting.origin.offset is None
-        at = now if is_cell else datetime.fromtimestamp(header.time, UTC)
+        at = reader.counted_by(now) if is_cell else datetime.fromtimestamp(header.time, UTC)
         prefix = error_id.prefix(header.fingerprint)
         sample = None
         if event is not None and sighting.origin.offset is not None:

@@ -85,6 +85,10 @@ class Outlet:
         self._hurried_tries += 1
         return True
 
+    def has_waiting(self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool) -> bool:
+        """Tell whether there is anything to deliver, while no call is under way."""
+        return self._next_call(readers, now, is_hurried) is not None
+
     def told_down(self) -> None:
         """Remember that people were told of the failure."""
         self._save_health(replace(self.health, is_told=True))
@@ -225,12 +229,12 @@ class EntryOutlet(Outlet):
             return
         if reading.cursor.counts != before.counts:
             self._counted_at[reader.key] = now
-        about = reader.about()
+        about, counted_by = reader.about(), reader.counted_by(now)
         cursors[reader.key] = reading.cursor
         for sighting in reading.sightings:
             header = sighting.header
             if header.levelno >= self.built.levelno and header.kind in self.built.kinds:
-                entries.append(sighting_entry(sighting, about, now))
+                entries.append(sighting_entry(sighting, about, counted_by))
         entries.extend(loss_entry(*loss, about, now) for loss in reading.losses)
 
     def _accepted(self, now: datetime) -> None:

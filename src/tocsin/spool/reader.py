@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tocsin.event import limits, wire
@@ -54,6 +55,18 @@ class GenerationReader:
             return self.path.events.stat().st_size
         except FileNotFoundError:
             return 0
+
+    def counted_by(self, now: datetime) -> datetime:
+        """Return when the counts were made, at the latest: of the dead, when their cells last changed.
+
+        The kernel notes the change of a mapped page when it first becomes dirty, and again after each write-back.
+        """
+        if not self.is_dead:
+            return now
+        try:
+            return min(now, datetime.fromtimestamp(self.path.counts.stat().st_mtime, UTC))
+        except FileNotFoundError:
+            return now
 
     def about(self) -> Mapping[str, Any]:
         """Return what the process wrote of itself: format, application, pid, sinks …; empty if unreadable."""

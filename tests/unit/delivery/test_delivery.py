@@ -280,6 +280,15 @@ def test_the_cursor_of_a_removed_sink_goes_but_not_that_of_one_left_out_for_a_dr
     state.close()
 
 
+def test_a_drain_elsewhere_does_not_make_configured_sinks_miss_what_was_before(scene: Scene) -> None:
+    scene.happen()
+    elsewhere, configured = Memory(), Memory()
+    elsewhere.identity = "memory:elsewhere"
+    scene.run(elsewhere, is_stand_in=True)
+    scene.run(configured)
+    assert len(elsewhere.lines) == len(configured.lines) == 1
+
+
 def test_one_fault_is_one_notice_however_often_it_happens(scene: Scene) -> None:
     people = People()
     place = scene.happen()

@@ -1,0 +1,62 @@
+"""`tocsin deliver --drain`: a crew goes in; it delivers what waits, and who did not get it leaves."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tocsin.cli.crew import Crew
+from tocsin.event import limits
+
+__all__ = ["drain"]
+
+# A failing sink is tried a few times, this far apart; whoever does nothing for twice as long has given up on it.
+_QUIET_S: Final = 2 * limits.HURRIED_PAUSE_S
+_IDLE_S: Final = 0.01
+
+
+def drain(crew: Crew, is_stopping: Callable[[], bool], timeout_s: float) -> list[str]:
+    """Deliver all that waits, notices at once; return a sentence for each sink that did not get all, else nothing."""
+    wish = crew.folder.path / f"drain{os.getpid()}{secrets.token_hex(3)}.hurry"
+    os.close(os.open(wish, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        _work(crew, wish, is_stopping, time.monotonic() + timeout_s)
+        return list(_left(crew)) if wish.exists() else []
+    finally:
+        wish.unlink(missing_ok=True)
+
+
+def _work(crew: Crew, wish: Path, is_stopping: Callable[[], bool], end: float) -> None:
+    """Step until the wish is granted, until only sinks that fail are left, or until the time is over."""
+    worked_at = time.monotonic()
+    while wish.exists() and not is_stopping() and time.monotonic() < end:
+        worked = crew.step()
+        # Without a leader the term has failed, has said why, and tries again within some seconds.
+        if worked or crew.leader is None or crew.leader.is_busy:
+            worked_at = time.monotonic()
+        elif time.monotonic() - worked_at > _QUIET_S:
+            return
+        if not worked:
+            time.sleep(_IDLE_S)
+
+
+def _left(crew: Crew) -> Iterator[str]:
+    leader = crew.leader
+    if leader is None:
+        yield "all sinks: delivery itself failed; see what was said above"
+        return
+    is_told = False
+    for outlet in leader.outlets:
+        health = outlet.health
+        if health.failing_since is not None:
+            yield f"{outlet.identity}: {health.reason}" + (f"; {health.remedy}" if health.remedy else "")
+            is_told = True
+        elif outlet.is_busy:
+            yield f"{outlet.identity}: its answer is still waited for"
+            is_told = True
+    if not is_told:
+        yield "the rest: there was not enough time; --timeout gives more"
