@@ -56,7 +56,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         parts[reason.removeprefix("Skipped: ")] += 1
     if not parts:
         return
-    terminalreporter.section(f"{len(parts)} skipped parts")
+    terminalreporter.section(f"{len(parts)} skipped part{'' if len(parts) == 1 else 's'}")
     for reason, tests in sorted(parts.items()):
         terminalreporter.line(f"{reason}" + (f" ({tests} tests)" if tests > 1 else ""))
 

@@ -12,6 +12,9 @@ import time
 import traceback
 from typing import Final
 
+from tocsin.event import limits
+from tocsin.event.scrub import Scrubber
+
 __all__ = ["LOGGER", "complain", "say", "swallowed"]
 
 LOGGER: Final = "tocsin.internal"
@@ -51,14 +54,20 @@ def complain(sort: str, text: str, fault: BaseException | None = None) -> None:
         return
     _last_told[sort] = now
     kept = _kept_back.pop(sort, 0)
-    message = text + (f" ({kept} more like this kept back)" if kept else "")
     try:
+        message = Scrubber().text(text, limits.MESSAGE_CHARS) + (f" ({kept} more like this kept back)" if kept else "")
         say(message)
         if fault is not None and last is None:
-            say("".join(traceback.format_exception(fault, limit=-8)).rstrip())
+            say(_masked_traceback(fault))
         logging.getLogger(LOGGER).log(logging.ERROR, "%s", message, extra={"tocsin_skip": True})
     except Exception:  # noqa: BLE001 - a foreign logging handler may raise; a complaint must not
-        return
+        say(f"{sort}: failed, and so did telling of it")
+
+
+def _masked_traceback(fault: BaseException) -> str:
+    """Return a fault of ours as text, without its chain: that may be the application's exception, and tell secrets."""
+    text = "".join(traceback.format_exception(fault, limit=-8, chain=False)).rstrip()
+    return Scrubber().text(text, limits.MESSAGE_CHARS)
 
 
 def swallowed() -> int:
