@@ -37,6 +37,9 @@ def setup(
 
     Called again with equal settings it returns the same Reporter. Raises ConfigError, with every fault at once.
     """
+    present = reporters.current()
+    if present is not None and present.is_substitute:
+        return present
     settings = load(config, overrides, os.environ, check_sinks=faults_of)
     reporter = reporters.establish(settings, before_spool)
     if root_handler and settings.mode != "off" and not _has_handler():
@@ -64,11 +67,19 @@ def report(exc: BaseException | None = None, **arguments: Any) -> str:
 class _StandIn(LogHandler):
     """The handler that `setup` adds to the root logger.
 
-    Before it was there, a record that no handler took went to `logging.lastResort`; it still does.
+    Its level is the setting ``level``, lower where `[loggers]` asks for more of some loggers. Before it was there, a
+    record that no handler took went to `logging.lastResort`; it still does.
     """
 
+    def __init__(self, reporter: Reporter) -> None:
+        settings = reporter.settings
+        super().__init__(min((settings.level, *settings.loggers.values())))
+        self._intake = reporter.intake
+        self._default = settings.level
+
     def emit(self, record: logging.LogRecord) -> None:
-        super().emit(record)
+        if record.levelno >= self._intake.threshold(record.name, self._default):
+            super().emit(record)
         last = logging.lastResort
         if last is not None and record.levelno >= last.level and not _is_taken_elsewhere(record.name):
             last.handle(record)
@@ -83,7 +94,7 @@ class _StandIn(LogHandler):
 def _add_root_handler(reporter: Reporter) -> None:
     root = logging.getLogger()
     is_debug = reporter.settings.mode == "debug"
-    handler = LogHandler(logging.NOTSET) if is_debug else _StandIn(reporter.settings.level)
+    handler = LogHandler(logging.NOTSET) if is_debug else _StandIn(reporter)
     if is_debug and not root.handlers and root.level == logging.WARNING:
         # Nobody has configured logging, and debug mode promises to show everything.
         root.setLevel(logging.DEBUG)

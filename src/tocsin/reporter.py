@@ -77,6 +77,7 @@ class Reporter:
         self._is_closed = False
         self._is_exit_hooked = False
         self._salt = b""
+        self.is_substitute = False  # it stands in for whatever `setup` would make: `tocsin.testing`
 
     # -- ways in -------------------------------------------------------------------------------------------
 
@@ -299,6 +300,8 @@ def establish(settings: Settings, before_spool: BeforeSpool | None = None) -> Re
     """Make the process's Reporter, or return the one of equal settings. Raises ConfigError where they differ."""
     global _current
     with _lock:
+        if _current is not None and _current.is_substitute:
+            return _current
         if _current is None:
             _current = Reporter(settings, before_spool=before_spool)
         elif _current.settings != settings or _current.before_spool is not before_spool:

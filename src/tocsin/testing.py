@@ -26,8 +26,9 @@ def captured_events(**overrides: Any) -> Iterator[Captured]:
     """Capture what happens within the block, as production would, and send nothing.
 
     The process's Reporter is replaced for the length of the block, so an application that is installed *within* it,
-    and every LogHandler's next record, report here. ``overrides`` are settings. Of one fault the first five
-    occurrences come in full, then samples, as in production. Not for use in two threads at once.
+    and every LogHandler's next record, report here; `tocsin.setup` returns it whatever it is given. ``overrides`` are
+    settings. Of one fault the first five occurrences come in full, then samples, as in production. Not for use in two
+    threads at once.
     """
     captured = Captured()
 
@@ -37,6 +38,7 @@ def captured_events(**overrides: Any) -> Iterator[Captured]:
     with tempfile.TemporaryDirectory(prefix="tocsin-testing-") as folder:
         settings = load({"application": "test", "spool": folder, "delivery": "process", **overrides}, {}, {})
         captured.reporter = Reporter(settings, before_spool=keep)
+        captured.reporter.is_substitute = True
         previous = reporters.substitute(captured.reporter)
         try:
             yield captured

@@ -11,12 +11,6 @@ from tocsin import complaints
 from tocsin.complaints import complain
 
 
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(complaints, "_last_told", {})
-    monkeypatch.setattr(complaints, "_kept_back", {})
-
-
 def fault() -> Exception:
     try:
         try:

@@ -139,7 +139,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "spool_max_mb",
         size_mb,
         SPOOL_BYTES // 1_048_576,
-        "past this the spool drops the oldest events, and counts them",
+        "past this the oldest events go, delivered ones first; until there is room, new ones are only counted",
         unit="MB",
         type_name="number",
     ),

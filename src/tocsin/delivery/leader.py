@@ -109,6 +109,11 @@ class Leader:
         return worked
 
     @property
+    def must_yield(self) -> bool:
+        """Tell whether a process of a newer version is there, which can deliver what this one can't read."""
+        return self._spool.has_newer
+
+    @property
     def is_busy(self) -> bool:
         """Tell whether a call to a sink is under way."""
         return any(outlet.is_busy for outlet in self.outlets)

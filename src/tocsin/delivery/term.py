@@ -23,6 +23,7 @@ __all__ = ["Term"]
 
 _WISH_LOOK_S: Final = 1.0
 _FAILED_PAUSE_S: Final = 5.0
+_YIELDED_PAUSE_S: Final = 60.0  # to a newer version; if it is gone by then, this one leads again
 
 
 class Term:
@@ -40,6 +41,7 @@ class Term:
         self._wish = FileLock(folder.leader_wish)
         self._looked_at = 0.0
         self._failed_at = -_FAILED_PAUSE_S
+        self._yielded_at = -_YIELDED_PAUSE_S
 
     def step(self) -> bool:
         """Do one step if this process leads or can begin to; return whether there was anything to do."""
@@ -49,7 +51,11 @@ class Term:
                 return False
             if self.leader is None and not self._begin():
                 return False
-            return self.leader is not None and self.leader.step()
+            worked = self.leader is not None and self.leader.step()
+            if self.leader is not None and self.leader.must_yield:
+                self._yielded_at = time.monotonic()
+                self.end()
+            return worked
         except (OSError, TocsinError) as fault:
             complain("delivery", f"delivery failed, will be tried again: {fault}")
         except Exception as fault:  # noqa: BLE001 - a fault of ours must not end delivery for good
@@ -70,7 +76,8 @@ class Term:
         self._wish.release()
 
     def _begin(self) -> bool:
-        if time.monotonic() - self._failed_at < _FAILED_PAUSE_S:
+        now = time.monotonic()
+        if now - self._failed_at < _FAILED_PAUSE_S or now - self._yielded_at < _YIELDED_PAUSE_S:
             return False
         if self._is_dedicated:
             self.folder.prepare()

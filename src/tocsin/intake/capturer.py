@@ -112,12 +112,11 @@ class Capturer:
             return event
         if answer is None:
             return None
-        if answer is event:
-            return event
         if not isinstance(answer, Event):
             complain("before_spool", f"before_spool returned a {type(answer).__name__}, no Event; it is passed over")
             return event
-        masked = self._scrubber.event(answer, frames=True)
+        # Also the same event: its mappings may have been changed in place.
+        masked = self._scrubber.event(answer, frames=answer is not event)
         return replace(masked, fingerprint=event.fingerprint, error_id=event.error_id)
 
     def _encoded(self, event: Event, process: Process) -> bytes:

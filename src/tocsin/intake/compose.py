@@ -55,7 +55,7 @@ class Composer:
                 location=piece.location,
                 exception=info,
                 fields=self._scrubber.fields(piece.fields),
-                custom_fingerprint=piece.custom_fingerprint,
+                custom_fingerprint=self._scrubber.text(piece.custom_fingerprint, limits.NAME_CHARS),
             )
         )
 

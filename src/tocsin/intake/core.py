@@ -83,7 +83,7 @@ class Intake:
         if not self.is_on:
             return None
         try:
-            if record.levelno < self._threshold(record.name) or self._ignore.covers_logger(record.name):
+            if record.levelno < self.threshold(record.name) or self._ignore.covers_logger(record.name):
                 return None
             statuses = self.settings.warning_statuses, self.settings.error_statuses
             if not records.is_admitted(record, *statuses):
@@ -212,13 +212,14 @@ class Intake:
             return "ignored"
         return None
 
-    def _threshold(self, name: str) -> int:
+    def threshold(self, name: str, default: int = logging.NOTSET) -> int:
+        """Return the level that `[loggers]` sets for a logger or the nearest one above it."""
         loggers = self.settings.loggers
         while loggers and name:
             if name in loggers:
                 return loggers[name]
             name = name.rpartition(".")[0]
-        return logging.NOTSET
+        return default
 
     def _failed(self, fault: Exception) -> str | None:
         complain("intake", f"an occurrence could not be taken in: {type(fault).__name__}", fault)

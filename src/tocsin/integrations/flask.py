@@ -40,6 +40,9 @@ def install(app: Flask, intake: Intake) -> Flask:
     if bound is not None:
         bound.intake = intake
     elif intake.settings.mode != "production":
+        if intake.settings.mode == "debug" and intake.settings.debugger:
+            # Else Flask answers with a 500 itself, and the debugger never sees the exception.
+            app.config["PROPAGATE_EXCEPTIONS"] = True
         app.wsgi_app = wsgi(app.wsgi_app, intake)  # type: ignore[method-assign,assignment]
     else:
         binding = Binding(intake, propagates=lambda: _propagates(app))

@@ -137,6 +137,7 @@ class SpoolReader:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self._readers: dict[tuple[str, int], GenerationReader] = {}
+        self.has_newer = False  # as last listed: a living process writes a format that this version can't read
 
     def generations(self) -> list[GenerationReader]:
         """Return the generations there are now, the oldest process first, of formats this version can read."""
@@ -153,7 +154,9 @@ class SpoolReader:
                 reader.closed_at = time.monotonic()
             present[key] = reader
         self._readers = present
-        return [reader for reader in present.values() if reader.about().get("format", 0) <= segment_format.FORMAT]
+        newer = [reader for reader in present.values() if reader.about().get("format", 0) > segment_format.FORMAT]
+        self.has_newer = any(not reader.is_dead for reader in newer)
+        return [reader for reader in present.values() if reader not in newer]
 
     def reader(self, process: str, generation: int) -> GenerationReader:
         """Return the reader of one generation, made if need be."""

@@ -178,6 +178,11 @@ class Writer:
 
     def close(self) -> None:
         """Give the files up; what was spooled stays. The process counts as dead afterwards."""
+        self._retry_at = 0.0
+        self.retry_pending()
+        if self._pending:
+            self.tally("pending_overflow", lost := self.pending())
+            complain("spool_lost", f"{lost} occurrences are lost: the spool {self.folder.path} can't be written")
         self._generation = None
         if self._live is not None:
             self._live.release()

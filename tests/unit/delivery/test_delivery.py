@@ -419,6 +419,25 @@ def test_a_worker_yields_to_a_dedicated_process(scene: Scene) -> None:
         worker.end()
 
 
+def test_an_older_leader_leaves_newer_segments_alone_and_yields(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("tocsin.spool.format.FORMAT", 2)
+        scene.happen()
+    sink = Memory()
+    term = Term(scene.folder, lambda: scene.lead(sink), is_dedicated=False)
+    for _ in range(5):
+        term.step()
+    assert term.leader is None
+    assert sink.lines == []
+    scene.writer.close()  # the newer process ends: the older one leads again, and still leaves its segment alone
+    term._yielded_at -= 3_600
+    for _ in range(5):
+        term.step()
+    assert term.leader is not None
+    assert sink.lines == []
+    term.end()
+
+
 def test_a_state_that_cannot_be_used_is_told_and_tried_again(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
     scene.folder.prepare()
     scene.folder.state.write_bytes(b"no database" * 100)

@@ -230,6 +230,15 @@ def test_what_is_ignored_is_counted_as_such(setup: Any) -> None:
     assert Spooled(reporter).only().message == "do mind"
 
 
+def test_a_logger_may_be_taken_in_below_the_root_handlers_level(setup: Any) -> None:
+    reporter = setup(loggers={"audit": "INFO"})
+    for name in ("audit.trail", "other"):
+        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).info("from %s", name)
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    assert Spooled(reporter).only().message == "from audit.trail"
+
+
 def test_thresholds_of_single_loggers_hold(setup: Any) -> None:
     reporter = setup(loggers={"chatty": "CRITICAL", "chatty.child": "WARNING"})
     logging.getLogger("chatty").error("no")
@@ -247,6 +256,22 @@ def test_before_spool_may_change_an_event_and_what_it_returns_is_masked_again(se
     assert event.error_id == given
     assert "hunter2" not in event.message
     assert "k-123456" not in json.dumps(dict(event.fields))
+
+
+def test_before_spool_may_not_slip_a_secret_into_a_mapping(setup: Any) -> None:
+    def add(event: Event) -> Event:
+        event.fields["password"] = "hunter2"  # type: ignore[index]
+        return event
+
+    reporter = setup(before_spool=add)
+    reporter.report(fault(), row=1)
+    assert Spooled(reporter).only().fields["password"] != "hunter2"
+
+
+def test_a_custom_fingerprint_is_masked(setup: Any) -> None:
+    reporter = setup()
+    reporter.report(fault(), fingerprint="password=hunter2")
+    assert b"hunter2" not in wire.encode(Spooled(reporter).only())
 
 
 def test_before_spool_may_drop_an_event(setup: Any) -> None:

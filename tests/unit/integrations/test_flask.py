@@ -11,6 +11,7 @@ from typing import Any
 import flask
 import pytest
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.test import EnvironBuilder
 
 from recording_intake import RecordingIntake
 from tocsin.event.errors import ConfigError
@@ -353,3 +354,18 @@ def test_not_found_made_a_500_by_the_application_is_an_error() -> None:
     client, intake = installed(app)
     assert "X-Error-Id" in client.get("/nowhere").headers
     assert intake.told("answer", "status") == ["500 INTERNAL SERVER ERROR"]
+
+
+def test_debug_mode_with_the_debugger_lets_exceptions_reach_it() -> None:
+    """Flask on its own answers a 500 itself, and the debugger would never see the exception."""
+    app = flask.Flask("debugged")
+
+    @app.get("/")
+    def view() -> str:
+        raise LookupError("for the debugger")
+
+    install(app, RecordingIntake(mode="debug", debugger=True))
+    environ = EnvironBuilder("/").get_environ() | {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost"}
+    body = b"".join(app.wsgi_app(environ, lambda *_: lambda _: None))
+    assert b"LookupError" in body
+    assert b"Werkzeug" in body

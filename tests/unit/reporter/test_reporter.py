@@ -183,6 +183,28 @@ def test_the_reporter_of_a_test_sends_nothing_and_keeps_what_happened() -> None:
     assert reporters.current() is None
 
 
+def test_setup_within_captured_events_returns_what_captures(config: dict[str, Any], tmp_path: Path) -> None:
+    from tocsin.testing import captured_events
+
+    with captured_events() as events:
+        assert tocsin.setup(config) is events.reporter
+        tocsin.report(message="x")
+    assert [event.message for event in events] == ["x"]
+    assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.complaints
+def test_what_memory_kept_is_written_at_close_if_it_can_be(config: dict[str, Any], tmp_path: Path) -> None:
+    blocked = tmp_path / "spool"
+    blocked.write_text("in the way")
+    reporter = tocsin.setup(config, delivery="process")
+    reporter.report(message="kept")
+    assert reporter.stats()["pending"] == 1
+    blocked.unlink()
+    reporter.close()
+    assert b"kept" in next(blocked.glob("*.events")).read_bytes()
+
+
 def test_a_dead_mail_server_is_told_by_the_other_sinks(
     config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
