@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from tocsin import reporter as reporters
+from tocsin.complaints import say
 from tocsin.config.load import load
 from tocsin.event.errors import ConfigError
 from tocsin.handlers import LogHandler
@@ -101,6 +102,16 @@ def _add_root_handler(reporter: Reporter) -> None:
         reporter.on_close(lambda: root.setLevel(logging.WARNING))
     root.addHandler(handler)
     reporter.on_close(lambda: root.removeHandler(handler))
+    reporter.on_wake(lambda: _attach_again(handler))
+
+
+def _attach_again(handler: logging.Handler) -> None:
+    """Put the handler back where a `dictConfig` that came after `setup` took it off the root logger."""
+    if not _has_handler():
+        logging.getLogger().addHandler(handler)
+        say(
+            "a later logging configuration removed the handler of setup(); it is back (or name tocsin.LogHandler there)"
+        )
 
 
 def _has_handler() -> bool:

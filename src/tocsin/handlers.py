@@ -23,6 +23,8 @@ class LogHandler(logging.Handler):
     never closes the Reporter: a later `dictConfig` closes every handler there is.
     """
 
+    is_tocsin = True  # how integrations, which lie below, tell it from handlers that write
+
     def __init__(self, level: int | str = logging.WARNING) -> None:
         super().__init__(level)
         self._reporter: Reporter | None = None
@@ -33,9 +35,11 @@ class LogHandler(logging.Handler):
         """Take a record; unlike the standard handler no lock is held, so a fork can't leave it locked."""
         if getattr(record, "tocsin_skip", False) or record.name in _OURS:
             return False
-        if not self.filter(record):
+        verdict: object = self.filter(record)
+        if not verdict:
             return False
-        self.emit(record)
+        # Since Python 3.12 a filter may return another record in the place of the one it was given.
+        self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
         return True
 
     def emit(self, record: logging.LogRecord) -> None:

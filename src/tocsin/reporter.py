@@ -12,12 +12,13 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tocsin import integrations
 from tocsin.capture.piece import Piece
+from tocsin.capture.plain import plain
 from tocsin.complaints import complain, say
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
@@ -74,6 +75,7 @@ class Reporter:
         )
         self._host = Host(self._new_term, self._retry_pending)
         self._undo: list[Callable[[], None]] = []
+        self._looks: list[Callable[[], None]] = []
         self._is_closed = False
         self._is_exit_hooked = False
         self._salt = b""
@@ -113,20 +115,15 @@ class Reporter:
         """
         if exc is None and message is None:
             exc = sys.exc_info()[1]
-        levelno = _levelno(level)
-        text = message or ("" if exc is not None else "reported without an exception or a message")
-        piece = Piece(
-            kind="error" if levelno >= logging.ERROR else "warning",
-            levelno=levelno,
-            message=text,
-            template=text,
-            is_formatted=True,
-            logger="" if exc is not None else _REPORTED,
-            fields=fields,
-            custom_fingerprint=fingerprint or "",
-        )
-        error_id = self.intake.take(piece, exc, via="report")
-        return error_id or ""
+        try:
+            piece, exc = _reported(exc, message, level, fingerprint, fields)
+            if self.settings.mode == "debug":
+                logging.getLogger(_REPORTED).log(piece.levelno, "%s", piece.message or "reported", exc_info=exc)
+                return ""
+            return self.intake.take(piece, exc, via="report") or ""
+        except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises, whatever it is given
+            complain("report", f"a report could not be made: {type(fault).__name__}", fault)
+            return ""
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -141,6 +138,8 @@ class Reporter:
         process.writer.retry_pending()
         if process.writer.pending():
             return False
+        if not self._folder.path.is_dir():
+            return True  # no process has reported anything yet
         wish = self._folder.path / f"{process.writer.process}{secrets.token_hex(3)}.hurry"
         try:
             os.close(os.open(wish, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -163,11 +162,8 @@ class Reporter:
         if self._is_closed:
             return
         self._is_closed = True
-        end = time.monotonic() + timeout_s
-        if self._host.is_running:
-            self.flush(timeout_s)
+        self._end_delivery(timeout_s)
         self.intake.is_on = self.intake.is_asleep = False
-        self._host.stop(max(0.1, end - time.monotonic()))
         process = self.intake.processes.known()
         if process is not None:
             process.writer.close()
@@ -175,6 +171,16 @@ class Reporter:
             undo()
         atexit.unregister(self._at_exit)
         _forget(self)
+
+    def _end_delivery(self, timeout_s: float) -> None:
+        end = time.monotonic() + timeout_s
+        if self._host.is_running:
+            self.flush(timeout_s)
+        self._host.stop(max(0.1, end - time.monotonic()))
+
+    def on_wake(self, look: Callable[[], None]) -> None:
+        """Have ``look`` called at the first event or request of each process."""
+        self._looks.append(look)
 
     def on_close(self, undo: Callable[[], None]) -> None:
         """Have ``undo`` called by `close`, last registered first."""
@@ -216,11 +222,13 @@ class Reporter:
             atexit.register(self._at_exit)
             if self._where.is_temporary:
                 say(f"reports are spooled in {self._folder.path}; set `spool` to a folder that outlives a reboot")
+        for look in self._looks:
+            look()
         if self.settings.delivery == "thread":
             self._host.start()
 
     def _at_exit(self) -> None:
-        """Delay the exit by at most EXIT_DELAY_S, and only where nobody else is left to deliver.
+        """Deliver if nobody else is left to, which delays the exit by at most EXIT_DELAY_S. Spooling goes on.
 
         In a forked child that had no event of its own there is nothing to do: gunicorn runs the exit handlers of a
         preloading master in every worker.
@@ -229,7 +237,8 @@ class Reporter:
         if process is None or process.pid != os.getpid():
             return
         is_alone = not SpoolReader(self._folder).has_living(but=process.writer.process)
-        self.close(limits.EXIT_DELAY_S if is_alone else 0.0)
+        self._end_delivery(limits.EXIT_DELAY_S if is_alone else 0.0)
+        process.writer.retry_pending()
 
     def _new_term(self) -> Term:
         return Term(self._folder, self._new_leader, is_dedicated=False)
@@ -342,7 +351,35 @@ def _build_sinks(settings: Settings) -> tuple[tuple[BuiltSink, ...], list[str]]:
     return tuple(built), list(faults)
 
 
-def _levelno(level: int | str | None) -> int:
-    if isinstance(level, str):
+def _reported(
+    exc: object, message: object, level: object, fingerprint: object, fields: Mapping[str, Any]
+) -> tuple[Piece, BaseException | None]:
+    """Return what a report by hand says. A text given in the exception's place is the message, a class its name."""
+    found = exc if issubclass(type(exc), BaseException) else None
+    if exc is not None and found is None and message is None:
+        message = exc.__qualname__ if type(exc) is type else exc
+    text = "" if message is None else _text(message)
+    if not text and found is None:
+        text = "reported without an exception or a message"
+    levelno = _levelno(level)
+    piece = Piece(
+        kind="error" if levelno >= logging.ERROR else "warning",
+        levelno=levelno,
+        message=text,
+        template=text,
+        is_formatted=True,
+        logger="" if found is not None else _REPORTED,
+        fields=fields,
+        custom_fingerprint="" if fingerprint is None else _text(fingerprint),
+    )
+    return piece, found  # type: ignore[return-value]
+
+
+def _text(value: object) -> str:
+    return value if type(value) is str else str(plain(value))
+
+
+def _levelno(level: object) -> int:
+    if type(level) is str:
         return logging.getLevelNamesMapping().get(level.upper(), logging.ERROR)
-    return logging.ERROR if level is None else int(level)
+    return level if type(level) is int else logging.ERROR

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 __all__ = ["Ignore"]
+
+_MRO: Final = type.__dict__["__mro__"].__get__
+_MODULE: Final = type.__dict__["__module__"].__get__
+_NAME: Final = type.__dict__["__qualname__"].__get__
 
 
 class Ignore:
@@ -22,8 +27,10 @@ class Ignore:
 
     def covers_exception(self, exc: BaseException) -> bool:
         """Tell whether the exception's class or one of its bases is ignored."""
-        # type(), not __class__, which may be a property of the application's.
-        return bool(self._names) and any(not self._names.isdisjoint(_paths(base)) for base in type(exc).__mro__)
+        if not self._names:
+            return False
+        # type() and its own descriptors: __class__ and a metaclass's attributes may be code of the application's.
+        return any(not self._names.isdisjoint(_paths(base)) for base in _MRO(type(exc)))
 
     def covers_logger(self, name: str) -> bool:
         """Tell whether the logger or one above it is ignored."""
@@ -37,5 +44,5 @@ class Ignore:
 
 
 def _paths(kind: type) -> tuple[str, ...]:
-    full = f"{kind.__module__}.{kind.__qualname__}"
-    return (full, kind.__qualname__) if kind.__module__ == "builtins" else (full,)
+    module, name = _MODULE(kind), _NAME(kind)
+    return (f"{module}.{name}", name) if module == "builtins" else (f"{module}.{name}",)

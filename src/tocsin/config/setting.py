@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tocsin.event.scrub import Scrubber
+
 __all__ = [
     "Setting",
     "boolean",
@@ -58,7 +60,7 @@ def parse_table(settings: Sequence[Setting], raw: Mapping[str, Any], where: str)
         try:
             values[name] = setting.parse(value)
         except ValueError as fault:
-            shown = "" if setting.is_secret else f" (it is {value!r})"
+            shown = "" if setting.is_secret else f" (it is {Scrubber().text(repr(value))})"
             faults.append(f"{where}: {name} {fault}{shown}")
     faults.extend(
         f"{where}: {setting.name} is required: {setting.help}"

@@ -10,6 +10,7 @@ from typing import Any
 from tocsin.delivery.sightings import Sighting
 from tocsin.event import error_id, wire
 from tocsin.sinks.base import Entry, Origin
+from tocsin.spool.tallies import COUNTED
 
 __all__ = ["loss_entry", "sighting_entry"]
 
@@ -35,7 +36,8 @@ def loss_entry(reason: str, number: int, origin: Origin, about: Mapping[str, Any
         **_whereabouts(about, now),
         "message": f"{number} lost: {reason}",
         "origin": _origin_members(origin),
-        "occurrences": number,
+        "lost": number,
+        "occurrences": 0 if reason in COUNTED else number,
     }
     return Entry(origin, "error", 0, "", number, _dumps(members))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -36,20 +37,49 @@ class Capturer:
         self._composer = composer
         self._scrubber = scrubber
         self._before_spool = before_spool
+        self._asking: set[int] = set()  # threads that are within the hook
         self.captured = 0
         self.counted = 0
 
-    def take(self, process: Process, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> str:
-        """Return the error id of the occurrence; the request's first is left in its environ."""
+    def take(
+        self, process: Process, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None
+    ) -> tuple[str, str]:
+        """Return (error id, fingerprint) of the occurrence; the request's first id is left in its environ."""
         number = next(process.numbers)
         entry, is_full = process.limiter.admit(_key(piece, exc, environ))
         if not is_full and self._count(process, entry):
             error_id = ids.make(entry.prefix, number)
         else:
             error_id = self._capture(process, entry, number, piece, exc, environ)
+        self.note(environ, error_id)
+        return error_id, entry.fingerprint
+
+    def note(self, environ: Mapping[str, Any] | None, error_id: str) -> None:
+        """Leave the first error id of a request where the answer finds it."""
         if isinstance(environ, dict):
             environ.setdefault(ERROR_ID, error_id)
-        return error_id
+
+    def strengthen(
+        self,
+        process: Process,
+        piece: Piece,
+        exc: BaseException,
+        environ: Mapping[str, Any] | None,
+        error_id: str,
+        issue: str,
+    ) -> None:
+        """Tell that an occurrence is graver than it looked: logged as a warning first, and then not caught.
+
+        The second report has the first one's identity and stands for no further occurrence.
+        """
+        _, is_full = process.limiter.admit(record_key("", 0, f"stronger {issue}"))
+        if not is_full:
+            return
+        event = replace(self._composed(piece, exc, environ), fingerprint=issue, error_id=error_id)
+        kept, body = self._asked(event, process)
+        if kept is not None:
+            process.writer.append(_occurrence(kept, 0, body), count=0)
+            self._freshen(environ, kept)
 
     def _count(self, process: Process, entry: Entry) -> bool:
         """Count one more of a known fault; return False where it must be captured to be counted at all."""
@@ -77,22 +107,23 @@ class Capturer:
         entry.fingerprint = issue = entry.fingerprint or fingerprint(event)
         entry.prefix = ids.prefix(issue)
         event = replace(event, fingerprint=issue, error_id=ids.make(entry.prefix, number))
-        kept = self._asked(event)
+        kept, body = self._asked(event, process)
         entry.is_dropped = kept is None
         if kept is None:
             process.writer.tally("hook_dropped")
             return event.error_id
-        body = self._encoded(kept, process)
-        at = kept.timestamp.timestamp()
-        place = process.writer.append(Occurrence(kept.kind, kept.levelno, number % ids.SUFFIXES, issue, at, body))
+        place = process.writer.append(_occurrence(kept, number, body))
         # On a full disk a place of before is still good for counting: its cells have their space.
         entry.data = place or entry.data
         if place is None and process.writer.is_failing:
             say(f"kept in memory:\n{event_text(kept)}")
         self.captured += 1
-        if isinstance(environ, dict):
-            environ[FRESH] = kept
+        self._freshen(environ, kept)
         return event.error_id
+
+    def _freshen(self, environ: Mapping[str, Any] | None, event: Event) -> None:
+        if isinstance(environ, dict):
+            environ[FRESH] = event
 
     def _composed(self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> Event:
         try:
@@ -101,23 +132,35 @@ class Capturer:
             complain("capture", f"a report could not be captured in full: {type(fault).__name__}", fault)
             return self._composer.bare(piece.kind, exc)
 
-    def _asked(self, event: Event) -> Event | None:
-        """Let ``before_spool`` change or drop the event; what it returns is masked again, its failure delivers."""
-        if self._before_spool is None:
-            return event
+    def _asked(self, event: Event, process: Process) -> tuple[Event | None, bytes]:
+        """Return (event, wire form) after ``before_spool`` changed or dropped (None) it.
+
+        What it returns is masked again. Its failure, and what can't be masked or encoded, leaves the event unchanged.
+        A report made by the hook itself does not call it again.
+        """
+        thread = threading.get_ident()
+        if self._before_spool is None or thread in self._asking:
+            return event, self._encoded(event, process)
+        self._asking.add(thread)
         try:
             answer: object = self._before_spool(event)
+            if answer is None:
+                return None, b""
+            if not isinstance(answer, Event):
+                raise TypeError(f"it returned a {type(answer).__name__}, no Event")
+            # Also the same event: its mappings may have been changed in place.
+            masked = self._scrubber.event(answer, frames=answer is not event)
+            kept = replace(masked, fingerprint=event.fingerprint, error_id=event.error_id)
+            body = self._encoded(kept, process)
+            wire.decode(body)
+            _occurrence(kept, 0, body)
         except Exception as fault:  # noqa: BLE001 - the application's hook: its failure must not lose the report
-            complain("before_spool", f"before_spool failed, the event goes on unchanged: {type(fault).__name__}", fault)
-            return event
-        if answer is None:
-            return None
-        if not isinstance(answer, Event):
-            complain("before_spool", f"before_spool returned a {type(answer).__name__}, no Event; it is passed over")
-            return event
-        # Also the same event: its mappings may have been changed in place.
-        masked = self._scrubber.event(answer, frames=answer is not event)
-        return replace(masked, fingerprint=event.fingerprint, error_id=event.error_id)
+            text = f"before_spool failed, the event goes on unchanged: {type(fault).__name__}"
+            complain("before_spool", text, fault)
+            return event, self._encoded(event, process)
+        finally:
+            self._asking.discard(thread)
+        return kept, body
 
     def _encoded(self, event: Event, process: Process) -> bytes:
         body = wire.encode(event)
@@ -129,6 +172,14 @@ class Capturer:
             frames = exception.frames[-_CUT_FRAMES:]
             exception = replace(exception, frames=frames, cause=None, context=None, members=(), notes=())
         return wire.encode(replace(event, exception=exception, fields={"cut": f"{len(body)} bytes"}))
+
+
+def _occurrence(event: Event, number: int, body: bytes) -> Occurrence:
+    """Return what is spooled. Raises ValueError, KeyError, TypeError or AttributeError for values of no event."""
+    if event.kind not in ("traceback", "error", "warning") or type(event.levelno) is not int:
+        raise ValueError("kind or levelno is none of an event")
+    at = event.timestamp.timestamp()
+    return Occurrence(event.kind, event.levelno, number % ids.SUFFIXES, event.fingerprint, at, body)
 
 
 def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> FaultKey:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +22,7 @@ from tocsin.event.model import Event, Kind
 from tocsin.event.scrub import Scrubber
 from tocsin.intake.capturer import ERROR_ID, FRESH, BeforeSpool, Capturer
 from tocsin.intake.compose import Composer
-from tocsin.intake.mark import mark, recall
+from tocsin.intake.mark import mark, recall, strength
 from tocsin.intake.process import Process, Processes
 from tocsin.render.page import ErrorPage
 from tocsin.render.text import event_text
@@ -135,16 +134,21 @@ class Intake:
                 environ = find_environ(sys._getframe(1))
             process = self._awake()
             if exc is None:
-                return self.capturer.take(process, piece, None, environ)
+                return self.capturer.take(process, piece, None, environ)[0]
             if reason := self._left_out(exc):
                 process.writer.tally(reason)
                 return None
-            token = _token(environ, process)
-            if known := recall(exc, token, via, is_request=environ is not None):
-                return known
-            error_id = self.capturer.take(process, piece, exc, environ)
-            mark(exc, error_id, token, via)
-            return error_id
+            seen = recall(exc, via, _token(environ))
+            rank = strength(piece.kind, piece.levelno)
+            if seen is None:
+                error_id, issue = self.capturer.take(process, piece, exc, environ)
+                mark(exc, error_id, issue, rank, _given_token(environ, process), (via,))
+                return error_id
+            if rank >= strength("error", 0) > seen.strength:  # warnings wait for a digest, and this can't
+                self.capturer.strengthen(process, piece, exc, environ, seen.error_id, seen.fingerprint)
+            mark(exc, seen.error_id, seen.fingerprint, max(rank, seen.strength), seen.token, (*seen.ways, via))
+            self.capturer.note(environ, seen.error_id)
+            return seen.error_id
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
             return self._failed(fault)
 
@@ -249,12 +253,18 @@ def _custom_page(page: Any) -> Any:
     return Path(page)
 
 
-def _token(environ: Mapping[str, Any] | None, process: Process) -> str:
-    """Return the name of the present request, put into its environ when first asked for; else of the thread."""
+def _token(environ: Mapping[str, Any] | None) -> str | None:
+    """Return the name of the present request; "" outside of any, None for one that has reported nothing yet."""
     if environ is None:
-        return f"{process.writer.process}:thread {threading.get_ident()}"
+        return ""
     token = environ.get(_TOKEN)
-    if not isinstance(token, str):
+    return token if isinstance(token, str) else None
+
+
+def _given_token(environ: Mapping[str, Any] | None, process: Process) -> str:
+    """Return the name of the present request, given now if it has none yet; "" outside of any."""
+    token = _token(environ)
+    if token is None:
         token = process.new_token()
         if isinstance(environ, dict):
             environ[_TOKEN] = token

@@ -1,44 +1,69 @@
-"""One event, not two: an exception goes in, the error id it was captured under before leaves, if it was.
+"""One event, not two: an exception goes in, what it was captured as before leaves, if it was.
 
 A framework logs an exception and then raises it, or a view logs it and lets it pass: the same object comes by twice on
 different ways in. It is the same occurrence when it carries our mark, from the same request, and comes by a way on
-which it was not seen yet: the same log call or hook seeing it again means that it happened again. Identity by `id()`
-would be wrong (reused), weak references fail on built-in exceptions, and a mark alone would swallow an exception that
-lives in a module and is raised time and again.
+which it was not seen yet: the same log call or hook seeing it again means that it happened again. Where one of the two
+sightings was outside of any request (in a pool's thread, say) the time between them decides instead. Identity by
+`id()` would be wrong (reused), weak references fail on built-in exceptions, and a mark alone would swallow an exception
+that lives in a module and is raised time and again.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["mark", "recall"]
+from tocsin.event.model import Kind
+
+__all__ = ["Seen", "mark", "recall", "strength"]
 
 _NAME: Final = "__tocsin__"
-_OUTSIDE_S: Final = 2.0  # without a request: how long a sighting by another way is the same occurrence
+_OUTSIDE_S: Final = 2.0
+_STRENGTH: Final[dict[Kind, int]] = {"warning": 0, "error": 1_000_000, "traceback": 2_000_000}
 
 
-def recall(exc: BaseException, token: str, via: str, *, is_request: bool) -> str | None:
-    """Return the error id under which this very occurrence was captured, and note the new way; else None."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Say what an exception was captured as. ``token`` names the request, "" where there was none."""
+
+    error_id: str
+    fingerprint: str
+    strength: int
+    token: str
+    ways: tuple[str, ...]
+    thread: int
+    at: float  # monotonic
+
+
+def strength(kind: Kind, levelno: int) -> int:
+    """Return how grave a way of seeing an exception is: an uncaught one is more than one logged as a warning."""
+    return _STRENGTH[kind] + levelno
+
+
+def recall(exc: BaseException, via: str, token: str | None) -> Seen | None:
+    """Return what this very occurrence was captured as before; None for one that is new.
+
+    ``token`` is the present request's name, "" outside of any, None for a request that has reported nothing yet.
+    """
     try:
-        seen = object.__getattribute__(exc, _NAME)
-        error_id, marked_token, at, ways = seen
+        seen = Seen(*object.__getattribute__(exc, _NAME))
+        if via in seen.ways or not isinstance(seen.error_id, str):
+            return None
+        if token and seen.token:
+            return seen if token == seen.token else None
+        is_recent = time.monotonic() - seen.at < _OUTSIDE_S
     except (AttributeError, TypeError, ValueError):
         return None
-    if marked_token != token or via in ways or not isinstance(error_id, str):
+    if token is None and seen.token and seen.thread != threading.get_ident():
         return None
-    if not is_request and time.monotonic() - at > _OUTSIDE_S:
-        return None
-    _set(exc, (error_id, token, at, (*ways, via)))
-    return error_id
+    return seen if is_recent else None
 
 
-def mark(exc: BaseException, error_id: str, token: str, via: str) -> None:
+def mark(exc: BaseException, error_id: str, fingerprint: str, rank: int, token: str, ways: tuple[str, ...]) -> None:
     """Mark an exception as captured, with plain values only, past any `__setattr__` of its class."""
-    _set(exc, (error_id, token, time.monotonic(), (via,)))
-
-
-def _set(exc: BaseException, value: tuple[str, str, float, tuple[str, ...]]) -> None:
+    value = (error_id, fingerprint, rank, token, ways, threading.get_ident(), time.monotonic())
     try:
         BaseException.__setattr__(exc, _NAME, value)
     except (AttributeError, TypeError):

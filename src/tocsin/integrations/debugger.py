@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.event.errors import ConfigError
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["debugger", "is_developer"]
 
-_LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_PROXY_HEADERS: Final = frozenset({"HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA"})
+_PROXY_HEADERS: Final = frozenset(
+    {"HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA", "HTTP_CF_CONNECTING_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_X_CLIENT_IP"}
+)
 
 
 def debugger(app: WSGIApplication) -> WSGIApplication:
@@ -53,16 +55,14 @@ def is_developer(environ: Mapping[str, Any]) -> bool:
 
 
 def _is_loopback(address: str) -> bool:
-    octets = address.removeprefix("::ffff:").split(".")
-    if len(octets) == 4:
-        return octets[0] == "127" and all(octet.isdecimal() for octet in octets)
-    return address == "::1"
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
 
 
 def _is_local_host(host: str) -> bool:
-    name, colon, port = host.rpartition(":")
-    if not colon or host.endswith("]"):
-        name = host
-    elif not (port.isascii() and port.isdecimal()):
-        return False
-    return name.lower() in _LOCAL_HOSTS
+    name, colon, port = host.partition(":")
+    return name.lower() == "localhost" and (not colon or (port.isascii() and port.isdecimal()))

@@ -162,6 +162,8 @@ class Exchange:
         environ = self.environ
         try:
             intake = self.binding.intake
+            if status.startswith("5") and _has_error_id(headers):
+                return headers  # an inner middleware of ours has reported it, in an environ of its own
             if status[:3] in intake.watched_statuses:
                 error_id = intake.answer(status, environ)
             else:
@@ -179,9 +181,9 @@ class Exchange:
         ``phase`` is where it came out: an exception that comes out of the body and again out of ``close()`` is one.
         SystemExit, KeyboardInterrupt, GeneratorExit and their like are no errors, but for a worker's timeout.
         """
-        if not isinstance(fault, Exception) and not is_worker_timeout(fault):
+        if not _is_error(fault) and not is_worker_timeout(fault):
             return None
-        if isinstance(fault, StopIteration) and self._is_upgrade():
+        if issubclass(type(fault), StopIteration) and self._is_upgrade():
             return None  # how websocket libraries tell gunicorn that they are done with the connection
         binding = self.binding
         try:
@@ -201,7 +203,7 @@ class Exchange:
         What intake does not report (a client that has gone, an ignored class) is not ours to answer either.
         """
         error_id = self.notice(fault, phase)
-        if error_id is None or self.is_sent or not isinstance(fault, Exception):
+        if error_id is None or self.is_sent or not _is_error(fault):
             return None
         if self._is_upgrade():
             return None  # the socket may speak another protocol by now
@@ -221,8 +223,17 @@ class Exchange:
         return str(self.environ.get("HTTP_UPGRADE", "")).lower() == "websocket"
 
 
+def _is_error(fault: BaseException) -> bool:
+    """Tell errors from SystemExit and its like; not by `isinstance`, which asks a `__class__` of the application's."""
+    return issubclass(type(fault), Exception)
+
+
 def _with_error_id(headers: Headers, error_id: str) -> Headers:
     """Return a copy with ``X-Error-Id``, unless a framework's integration has put it there."""
-    if any(name.lower() == "x-error-id" for name, _ in headers):
+    if _has_error_id(headers):
         return headers
     return [*headers, (ERROR_ID_HEADER, error_id)]
+
+
+def _has_error_id(headers: Headers) -> bool:
+    return any(name.lower() == "x-error-id" for name, _ in headers)

@@ -7,10 +7,12 @@ meets the WSGI layer, which is put around ``app.wsgi_app``.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import got_request_exception, request, request_finished
-from werkzeug.exceptions import InternalServerError, SecurityError
+from flask.logging import default_handler
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 from werkzeug.wsgi import get_host
 
 from tocsin.complaints import complain
@@ -19,6 +21,8 @@ from tocsin.integrations.exchange import COUNTED, ERROR_ID, ERROR_ID_HEADER, Bin
 from tocsin.integrations.wsgi import guard, wsgi
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask, Response
 
     from tocsin.intake import Intake
@@ -27,6 +31,7 @@ __all__ = ["install"]
 
 _EXTENSION: Final = "tocsin"
 _BAD_HOST: Final = "bad_host"
+_HANDLED: Final = "tocsin.handled"  # environ: what a handler of the application took
 
 
 def install(app: Flask, intake: Intake) -> Flask:
@@ -61,6 +66,38 @@ def _hook(app: Flask) -> None:
         ) from None
     got_request_exception.connect(_on_exception, app)
     request_finished.connect(_on_answer, app)
+    app.handle_user_exception = _remembering(app.handle_user_exception)  # type: ignore[method-assign,assignment]
+    _keep_on_logging(app)
+
+
+def _remembering(handle: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
+    """Return Flask's `handle_user_exception` with a memory: a handler of the application may make it a 500.
+
+    No signal tells of an exception that an `errorhandler(Exception)` took; the answer's status says whether it was
+    a fault. Put on the application itself, as Flask's documentation does with `wsgi_app`.
+    """
+
+    def handle_user_exception(e: Exception) -> Any:
+        answer = handle(e)  # raises what no handler takes
+        if not isinstance(e, HTTPException):
+            request.environ[_HANDLED] = e
+        return answer
+
+    return handle_user_exception
+
+
+def _keep_on_logging(app: Flask) -> None:
+    """Give the application's logger Flask's own handler, where only ours is in the way of its being there.
+
+    Flask adds it when nobody else handles what the application logs, and the handler that `setup` adds to the root
+    logger looks as if somebody did.
+    """
+    logger: logging.Logger | None = app.logger
+    while logger is not None:
+        if any(not getattr(handler, "is_tocsin", False) for handler in logger.handlers):
+            return
+        logger = logger.parent if logger.propagate else None
+    app.logger.addHandler(default_handler)
 
 
 def _describe() -> None:
@@ -95,12 +132,15 @@ def _on_exception(app: Flask, exception: Exception, **_: Any) -> None:
 
 def _on_answer(app: Flask, response: Response, **_: Any) -> None:
     """Look at an error answer before it leaves; of any other, only at its status."""
+    handled = request.environ.pop(_HANDLED, None)  # popped at once: it refers to frames that refer to environ
     if response.status_code < 400:
         return
     try:
         _describe()
         intake = app.extensions[_EXTENSION].intake
         if response.status_code >= 500:
+            if handled is not None:
+                intake.exception(handled, kind="traceback", via="flask", environ=request.environ)
             _mark(response, intake, request.environ)
         elif response.status_code == 400:
             _count_bad_host(intake, request.environ)

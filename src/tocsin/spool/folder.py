@@ -51,7 +51,9 @@ class Folder:
     def prepare(self) -> None:
         """Create the folder, 0700 whatever the umask. Raises StoreError where it can't serve as a spool."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in reversed((self.path, *self.path.parents)):  # `parents=True` would leave these to the umask
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, exist_ok=True)
             status = self.path.lstat()
         except OSError as fault:
             raise StoreError(f"the spool {self.path} can't be made: {fault.strerror}; set `spool` elsewhere") from fault

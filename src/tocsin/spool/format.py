@@ -85,7 +85,8 @@ def pack(
 ) -> bytes:
     """Return the bytes of one record; they are to be appended by one write."""
     digest = bytes.fromhex(fingerprint.rpartition(":")[2])
-    fields = _FIELDS.pack(type_, _KIND_NUMBERS[kind], levelno, fault, number, count, len(body), digest, time)
+    level = min(max(levelno, 0), 0xFFFF)  # logging takes any number
+    fields = _FIELDS.pack(type_, _KIND_NUMBERS[kind], level, fault, number, count, len(body), digest, time)
     return b"".join((MAGIC, fields, _CRC.pack(zlib.crc32(fields)), body, _CRC.pack(zlib.crc32(body))))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CELLS", "LOSSES", "TALLIES"]
+__all__ = ["CELLS", "COUNTED", "LOSSES", "TALLIES"]
 
 CELLS: Final = 32  # reserved; the order below is part of the format, names are only ever appended
 
@@ -23,3 +23,6 @@ TALLIES: Final = (
 
 # Tallies that mean a report was given up; the others tell of what was left out on purpose or mended.
 LOSSES: Final = frozenset({"pending_overflow", "internal", "spool_full"})
+
+# Losses of a report only: the occurrence is counted under its fingerprint all the same.
+COUNTED: Final = frozenset({"spool_full"})

@@ -34,6 +34,8 @@ _RETRY_S: Final = 1.0
 _SIZE_LOOK_S: Final = 10.0
 _WAIT_S: Final = 0.05  # for another thread that is opening the spool; a signal handler can't wait for its own
 _CELL_OF: Final = {name: cell for cell, name in enumerate(TALLIES)}
+_SEGMENTS: Final = 8
+_MIN_SEGMENT_BYTES: Final = 65_536
 _MAX_FAULT: Final = TOTAL_CELLS - FIRST_FAULT_CELL
 
 
@@ -99,6 +101,8 @@ class Writer:
         self.pid = os.getpid()
         self._about = dict(about)
         self._max_bytes = max_bytes
+        # Only whole segments can be removed, so a small spool has small ones.
+        self._segment_bytes = min(limits.SEGMENT_BYTES, max(max_bytes // _SEGMENTS, _MIN_SEGMENT_BYTES))
         self._is_synced = is_synced
         self._lock = threading.Lock()
         self._opener = 0  # the thread that holds the lock
@@ -127,7 +131,8 @@ class Writer:
     def append(self, occurrence: Occurrence, count: int = 1) -> Place | None:
         """Spool an occurrence; return where its fault is counted from now on, None if it is kept in memory.
 
-        ``count`` above 1 spools that many occurrences without a report after it. Never raises OSError.
+        ``count`` above 1 spools that many occurrences without a report after it; 0 spools a report of one that is
+        counted already. Never raises OSError.
         """
         generation = self._writable()
         if generation is not None:
@@ -136,7 +141,7 @@ class Writer:
             if self._is_full():
                 occurrence = replace(occurrence, body=b"")
                 self.tally("spool_full")
-            place = self._write(generation, occurrence)
+            place = self._write(generation, occurrence, min(count, 1))
             if place is not None:
                 if count > 1:
                     self._append_count(place, count - 1)
@@ -157,7 +162,14 @@ class Writer:
             self._pending_tallies[reason] = self._pending_tallies.get(reason, 0) + by
 
     def retry_pending(self) -> None:
-        """Write what memory keeps, if the spool can be written again; the delivery thread calls this."""
+        """Write what memory keeps, if the spool can be written again; the delivery thread calls this now and then.
+
+        Somebody may have removed the folder (a cleaner of temporary files): then the next event begins a new one.
+        """
+        generation = self._generation
+        if generation is not None and os.fstat(generation.fd).st_nlink == 0:
+            complain("spool_removed", f"the spool {self.folder.path} was removed; a new one is begun")
+            self._generation = self._live = None
         if self._pending or self._pending_tallies:
             generation = self._writable()
             if generation is not None:
@@ -192,7 +204,7 @@ class Writer:
 
     def _writable(self) -> Generation | None:
         generation = self._generation
-        if generation is not None and generation.size_bytes < limits.SEGMENT_BYTES:
+        if generation is not None and generation.size_bytes < self._segment_bytes:
             return generation
         if time.monotonic() < self._retry_at or not self._acquire():
             return generation

@@ -48,19 +48,21 @@ class Spooled:
 
     def __init__(self, reporter: Reporter) -> None:
         self.events: list[Event] = []
+        self.reported = 0  # occurrences that have an event; one that only adds to another stands for none
         self.counted = 0
         for reader in SpoolReader(Folder(reporter.stats()["spool"])).generations():
             for record in reader.records(0, 10**7):
                 if record.header is not None and record.header.type == fmt.EVENT:
                     assert record.body is not None
                     self.events.append(wire.decode(record.body))
+                    self.reported += record.header.count
                 elif record.header is not None and record.header.type == fmt.COUNT:
                     self.counted += record.header.count
             self.counted += sum(value for cell, value in reader.cells().items() if cell >= FIRST_FAULT_CELL)
 
     @property
     def total(self) -> int:
-        return len(self.events) + self.counted
+        return self.reported + self.counted
 
     def only(self) -> Event:
         assert len(self.events) == 1, [event.message for event in self.events]
@@ -163,6 +165,67 @@ def test_an_exception_that_is_logged_and_then_raised_is_one_event(setup: Any) ->
     assert event.message == "going down"
     assert dict(answers[0][1])["X-Error-Id"] == event.error_id
     assert event.error_id.encode() in b"".join(body)
+
+
+def test_a_warning_with_an_exception_that_is_then_not_caught_becomes_a_traceback(setup: Any) -> None:
+    reporter = setup()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        try:
+            fail()
+        except LookupError:
+            logging.getLogger("shop").warning("odd", exc_info=True)
+            raise
+        return []
+
+    for _ in range(30):
+        reporter.wsgi(app)(environ(), lambda *_: None)
+    spooled = Spooled(reporter)
+    assert spooled.total == 30
+    assert len({event.fingerprint for event in spooled.events}) == 1
+    first, second = spooled.events[:2]
+    assert (first.kind, second.kind) == ("warning", "traceback")
+    assert first.error_id == second.error_id
+
+
+def test_an_exception_logged_in_a_pool_and_raised_by_its_future_is_one_event(setup: Any) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    reporter = setup()
+
+    def work() -> None:
+        try:
+            fail()
+        except LookupError:
+            logging.getLogger("shop").exception("in the pool")
+            raise
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(work).result()
+        return []
+
+    reporter.wsgi(app)(environ(), lambda *_: None)
+    assert Spooled(reporter).total == 1
+
+
+def test_a_middleware_that_copies_environ_does_not_make_two_of_one(setup: Any) -> None:
+    reporter = setup()
+
+    def broken(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/answered":
+            start_response("500 Internal Server Error", [])
+            return [b"x"]
+        raise LookupError("within")
+
+    inner = reporter.wsgi(broken)
+
+    def copying(environ: dict[str, Any], start_response: Any) -> Any:
+        return inner(dict(environ), start_response)
+
+    for path in ("/raised", "/answered"):
+        list(reporter.wsgi(copying)(environ(path), lambda *_: None))
+    assert Spooled(reporter).total == 2
 
 
 def test_a_module_level_exception_raised_in_every_request_is_counted_every_time(setup: Any) -> None:
@@ -274,6 +337,26 @@ def test_a_custom_fingerprint_is_masked(setup: Any) -> None:
     assert b"hunter2" not in wire.encode(Spooled(reporter).only())
 
 
+@pytest.mark.complaints
+@pytest.mark.parametrize(
+    "change", [{"kind": "custom"}, {"fields": None}, {"timestamp": None}, {"levelno": "x"}, {"exception": "x"}]
+)
+def test_a_before_spool_that_returns_no_proper_event_does_not_lose_it(setup: Any, change: dict[str, Any]) -> None:
+    reporter = setup(before_spool=lambda event: dataclasses.replace(event, **change))
+    reporter.report(fault())
+    assert Spooled(reporter).only().kind == "error"
+
+
+def test_a_before_spool_that_logs_does_not_call_itself(setup: Any) -> None:
+    def chatty(event: Event) -> Event:
+        logging.getLogger("hook").error("from the hook")
+        return event
+
+    reporter = setup(before_spool=chatty)
+    reporter.report(fault())
+    assert Spooled(reporter).total == 2
+
+
 def test_before_spool_may_drop_an_event(setup: Any) -> None:
     reporter = setup(before_spool=lambda event: None)
     for _ in range(20):
@@ -317,6 +400,54 @@ def test_a_custom_fingerprint_joins_what_would_be_apart(setup: Any) -> None:
     first = reporter.report(fault(), fingerprint="one thing")
     second = reporter.report(message="something else", fingerprint="one thing", level="CRITICAL")
     assert first[:6] == second[:6]
+
+
+class Hostile:
+    """Raises wherever Python lets a class have a say."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("hostile")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("hostile")
+
+    def __str__(self) -> str:
+        raise RuntimeError("hostile")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        (("a text",), {}, "a text"),
+        ((ValueError,), {}, "ValueError"),
+        ((), {"message": 5}, "5"),
+        ((), {"message": "x", "level": []}, "x"),
+        ((), {"message": "x", "level": Hostile()}, "x"),
+        ((), {"message": "x", "fingerprint": 123}, "x"),
+        ((), {"message": "x", "fingerprint": ("a", 1)}, "x"),
+        ((), {"message": "x", "fingerprint": Hostile()}, "x"),
+        ((), {}, "reported without an exception or a message"),
+    ],
+)
+def test_report_takes_whatever_it_is_given(setup: Any, arguments: Any, keywords: Any, message: str) -> None:
+    reporter = setup()
+    assert reporter.report(*arguments, **keywords)
+    assert Spooled(reporter).only().message == message
+
+
+def test_report_survives_a_message_that_is_hostile(setup: Any) -> None:
+    reporter = setup()
+    assert reporter.report(message=Hostile(), thing=Hostile())
+    assert "Hostile" in Spooled(reporter).only().message
+
+
+def test_odd_levels_are_taken_in(setup: Any) -> None:
+    reporter = setup()
+    logging.getLogger("shop").log(70_000, "very grave")
+    assert reporter.report(message="less than nothing", level=-5)
+    assert Spooled(reporter).total == 2
 
 
 def test_a_message_with_fields_arrives_with_them_masked(setup: Any) -> None:

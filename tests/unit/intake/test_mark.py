@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tocsin.intake import mark as marks
-from tocsin.intake.mark import mark, recall
+from tocsin.intake.mark import mark, recall, strength
 
 
-def test_a_second_way_in_finds_the_first_error_id() -> None:
+def marked(token: str, *ways: str) -> ValueError:
     exc = ValueError()
-    mark(exc, "AAAAAA-2222", "request 1", "flask")
-    assert recall(exc, "request 1", "wsgi", is_request=True) == "AAAAAA-2222"
+    mark(exc, "AAAAAA-2222", "v1:00", strength("error", 40), token, ways)
+    return exc
+
+
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks.time, "monotonic", lambda: 1e12)
+
+
+def test_a_second_way_in_finds_what_it_was_captured_as(monkeypatch: pytest.MonkeyPatch) -> None:
+    exc = marked("request 1", "flask")
+    later(monkeypatch)
+    seen = recall(exc, "wsgi", "request 1")
+    assert seen is not None
+    assert (seen.error_id, seen.fingerprint) == ("AAAAAA-2222", "v1:00")
 
 
 def test_the_same_way_again_is_a_new_occurrence() -> None:
-    exc = ValueError()
-    mark(exc, "AAAAAA-2222", "request 1", "log:a")
-    assert recall(exc, "request 1", "log:b", is_request=True)
-    assert recall(exc, "request 1", "log:a", is_request=True) is None
-    assert recall(exc, "request 1", "log:b", is_request=True) is None
+    exc = marked("request 1", "log:a", "log:b")
+    assert recall(exc, "log:a", "request 1") is None
+    assert recall(exc, "log:b", "request 1") is None
+    assert recall(exc, "log:c", "request 1")
 
 
 def test_an_exception_of_a_module_raised_in_another_request_is_a_new_occurrence() -> None:
-    exc = ValueError()
-    mark(exc, "AAAAAA-2222", "request 1", "wsgi")
-    assert recall(exc, "request 2", "flask", is_request=True) is None
+    assert recall(marked("request 1", "wsgi"), "flask", "request 2") is None
 
 
-def test_outside_of_requests_the_mark_ages(monkeypatch: pytest.MonkeyPatch) -> None:
-    exc = ValueError()
-    mark(exc, "AAAAAA-2222", "thread 1", "log")
-    assert recall(exc, "thread 1", "excepthook", is_request=False)
-    monkeypatch.setattr(marks.time, "monotonic", lambda: 1e12)
-    assert recall(exc, "thread 1", "other", is_request=False) is None
+def test_where_one_sighting_is_outside_of_requests_the_time_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_pool, in_request = marked("", "log"), marked("request 1", "log")
+    assert recall(in_pool, "wsgi", "request 1")
+    assert recall(in_request, "excepthook", "")
+    assert recall(marked("", "log"), "excepthook", "")
+    later(monkeypatch)
+    assert recall(in_pool, "wsgi", "request 1") is None
+    assert recall(in_request, "excepthook", "") is None
+
+
+def test_a_copied_environ_is_the_same_request_only_in_the_same_thread() -> None:
+    exc = marked("request 1", "inner")
+    assert recall(exc, "outer", None)
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(recall(exc, "outer", None)))
+    thread.start()
+    thread.join()
+    assert found == [None]
+
+
+def test_an_uncaught_exception_is_more_than_a_logged_one() -> None:
+    assert strength("traceback", 40) > strength("error", 50) > strength("error", 40) > strength("warning", 40)
 
 
 def test_a_class_that_guards_its_attributes_is_marked_past_its_guard() -> None:
@@ -45,12 +72,12 @@ def test_a_class_that_guards_its_attributes_is_marked_past_its_guard() -> None:
             raise RuntimeError("hands off")
 
     exc = Guarded()
-    mark(exc, "AAAAAA-2222", "t", "a")
-    assert recall(exc, "t", "b", is_request=True) == "AAAAAA-2222"
+    mark(exc, "AAAAAA-2222", "v1:00", 0, "t", ("a",))
+    assert recall(exc, "b", "t") is not None
 
 
-@pytest.mark.parametrize("foreign", [None, 7, (), ("a", "b"), (1, 2, 3, 4), "text"])
+@pytest.mark.parametrize("foreign", [None, 7, (), ("a", "b"), (1, 2, 3, 4, 5, 6, 7), "text", (1, "", 0, "t", (), 0, 0)])
 def test_a_foreign_mark_is_no_mark(foreign: object) -> None:
     exc = ValueError()
     exc.__tocsin__ = foreign  # type: ignore[attr-defined]
-    assert recall(exc, "t", "b", is_request=True) is None
+    assert recall(exc, "b", "t") is None

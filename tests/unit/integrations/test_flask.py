@@ -369,3 +369,35 @@ def test_debug_mode_with_the_debugger_lets_exceptions_reach_it() -> None:
     body = b"".join(app.wsgi_app(environ, lambda *_: lambda _: None))
     assert b"LookupError" in body
     assert b"Werkzeug" in body
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_what_an_errorhandler_of_the_application_makes_a_500_is_reported(status: int) -> None:
+    """No signal tells of it, so without a memory only the answer would be seen."""
+    app, intake = flask.Flask("shop"), RecordingIntake()
+
+    @app.get("/")
+    def view() -> str:
+        raise LookupError("taken by the handler")
+
+    @app.errorhandler(Exception)
+    def handle(exc: Exception) -> tuple[str, int]:
+        return "my own page", status
+
+    install(app, intake)
+    answer = app.test_client().get("/")
+    assert answer.text == "my own page"
+    exceptions = [event["type"] for event in intake.events if event["what"] == "exception"]
+    assert exceptions == (["LookupError"] if status == 500 else [])
+    assert ("X-Error-Id" in answer.headers) == (status == 500)
+
+
+def test_flasks_own_log_handler_is_there_as_without_tocsin() -> None:
+    root, stand_in = logging.getLogger(), logging.NullHandler()
+    stand_in.is_tocsin = True  # type: ignore[attr-defined]
+    before, root.handlers[:] = root.handlers[:], [stand_in]
+    try:
+        app = install(flask.Flask("logging_shop"), RecordingIntake())
+        assert app.logger.handlers == [flask.logging.default_handler]
+    finally:
+        root.handlers[:] = before

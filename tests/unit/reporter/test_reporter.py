@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -49,6 +50,16 @@ def test_flush_without_any_event_has_nothing_to_wait_for(config: dict[str, Any])
     assert tocsin.setup(config).flush(0)
 
 
+def test_flush_of_a_process_that_only_served_has_nothing_to_wait_for(
+    config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = tocsin.setup(config)
+    app = reporter.wsgi(lambda environ, start_response: [start_response("200 OK", []) or b"fine"])
+    app({}, lambda *_: None)
+    assert reporter.flush(1)
+    assert capsys.readouterr().err == ""
+
+
 def test_flush_says_no_when_nobody_delivers(config: dict[str, Any]) -> None:
     reporter = tocsin.setup(config, delivery="process")
     reporter.report(message="x")
@@ -68,6 +79,49 @@ def test_after_close_nothing_is_reported_and_nothing_raises(config: dict[str, An
     reporter.close()
     assert reporter.report(message="late") == ""
     assert not (tmp_path / "events.jsonl").exists()
+
+
+def test_what_exit_handlers_report_after_ours_is_spooled(config: dict[str, Any], tmp_path: Path) -> None:
+    ran = run(
+        f"""
+        import atexit, logging, tocsin
+        atexit.register(lambda: logging.getLogger("shop").error("at the very end"))
+        tocsin.setup({config!r}).report(message="first")
+        """
+    )
+    assert ran.returncode == 0
+    assert ran.stderr.strip() == "at the very end"  # by logging's last resort, as without tocsin
+    reporter = tocsin.setup(config)
+    reporter.report(message="next process")
+    assert reporter.flush(10)
+    assert {line["message"] for line in lines(tmp_path)} == {"first", "at the very end", "next process"}
+
+
+@pytest.mark.complaints
+def test_a_spool_that_somebody_removed_is_begun_anew(config: dict[str, Any], tmp_path: Path) -> None:
+    reporter = tocsin.setup(config, delivery="process")
+    for _ in range(2):
+        reporter.report(message="lost with the folder")
+    shutil.rmtree(config["spool"])
+    reporter.intake.processes.current().writer.retry_pending()  # as the delivery thread does
+    reporter.report(message="kept")
+    assert b"kept" in next(Path(config["spool"]).glob("*.events")).read_bytes()
+
+
+def test_debug_mode_shows_what_is_reported_by_hand(tmp_path: Path) -> None:
+    ran = run(
+        """
+        import tocsin
+        reporter = tocsin.setup({"application": "shop", "mode": "debug"})
+        try:
+            {}["seen"]
+        except KeyError as fault:
+            reporter.report(fault)
+        reporter.report(message="by hand")
+        """
+    )
+    assert "KeyError: 'seen'" in ran.stderr
+    assert "by hand" in ran.stderr
 
 
 def test_a_script_that_ends_at_once_still_delivers(config: dict[str, Any], tmp_path: Path) -> None:

@@ -263,3 +263,14 @@ def test_rule_8_the_spool_is_private_and_found_by_the_rules(config: dict[str, An
 def test_rule_8_an_application_name_is_required(config: dict[str, Any]) -> None:
     with pytest.raises(tocsin.ConfigError, match="application"):
         tocsin.setup({"spool": config["spool"]})
+
+
+def test_rule_3_a_dict_config_after_setup_does_not_end_reporting(
+    config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = tocsin.setup(config)
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "root": {"handlers": []}})
+    list(reporter.wsgi(lambda environ, start_response: [start_response("200 OK", []) or b""])({}, lambda *_: None))
+    logging.getLogger("shop").error("after a dictConfig of root")
+    assert messages(reporter) == ["after a dictConfig of root"]
+    assert capsys.readouterr().err.count("it is back") == 1
