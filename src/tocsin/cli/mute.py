@@ -11,7 +11,7 @@ from typing import Final
 from tocsin.cli.books import holder, lead_for_a_moment, opened_state
 from tocsin.cli.command import Command, duration, with_place
 from tocsin.cli.console import Console
-from tocsin.cli.fault import matching, wanted
+from tocsin.cli.fault import Wanted, matching, wanted
 from tocsin.cli.place import existing_place
 from tocsin.cli.words import issue_name
 from tocsin.delivery.mutes import apply_mutes, request_mute
@@ -41,8 +41,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         raise ConfigError("give --for or --off, not both")
     folder = existing_place(options, console).folder
     folder.require_owner()
-    with opened_state(folder, console) as state:
-        issues = matching(state, what) if state is not None else ()
+    end = time.monotonic() + _WAIT_S
+    while not (issues := _found(folder, what, console)) and holder(folder) and time.monotonic() < end:
+        time.sleep(_LOOK_S)  # whoever leads may not have read the fault's first report yet
     if not issues:
         console.note(f"no {what}{what.hint} in {folder.path}; tocsin issues --all lists what there is")
         return 1
@@ -55,6 +56,11 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         return 1
     console.say(_done(issues[0], until))
     return 0
+
+
+def _found(folder: Folder, what: Wanted, console: Console) -> tuple[Issue, ...]:
+    with opened_state(folder, console) as state:
+        return matching(state, what) if state is not None else ()
 
 
 def _ask(folder: Folder, fingerprint: str, until: datetime | None) -> bool:
