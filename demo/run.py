@@ -16,7 +16,7 @@ from planted import Planted, plant
 from plot import Plot
 from screen import Screen
 from shop.pages import BREAKABLE
-from stage import Stage, StageError, fresh
+from stage import Stage, StageError, claim, fresh
 from verdict import checks, search_is_known_to_work
 from visitors import Visitors
 
@@ -35,8 +35,8 @@ def main() -> int:
     is_masking = arguments.masking == "on"
     try:
         if arguments.check:
-            return check(arguments.folder, is_masking=is_masking)
-        return show(arguments.folder, arguments.port, is_masking=is_masking)
+            return check(claim(arguments.folder / "check"), is_masking=is_masking)
+        return show(claim(arguments.folder / "live"), arguments.port, is_masking=is_masking)
     except StageError as fault:
         print(f"demo: {fault}", file=sys.stderr)
         return 1

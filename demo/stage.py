@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from urllib.parse import quote
 from mailserver import Mail, Mailbox
 from planted import Planted
 
-__all__ = ["Kill", "Request", "Stage", "StageError", "fresh"]
+__all__ = ["Kill", "Request", "Stage", "StageError", "claim", "fresh"]
 
 _HERE = Path(__file__).parent
 _START_S = 20
@@ -48,6 +49,17 @@ class Kill:
 
     worker_id: int
     at_s: float
+
+
+def claim(folder: Path) -> Path:
+    """Return the folder for this process alone. Raises StageError while another demo works in it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder.with_name(f"{folder.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held, and the descriptor with it, until the process ends
+    except BlockingIOError:
+        raise StageError(f"another demo works in {folder}; end it, or give this one --folder") from None
+    return folder
 
 
 def fresh(folder: Path) -> Path:

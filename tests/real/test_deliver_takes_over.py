@@ -70,3 +70,28 @@ def _wait_for(is_true: Callable[[], bool]) -> None:
     while not is_true():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.02)
+
+
+def test_drain_beside_a_dedicated_process_asks_that_one(tmp_path: Path) -> None:
+    """Two can't lead one spool, so the one that leads delivers at once, and the command says so."""
+    (tmp_path / "shop.toml").write_text(
+        'application = "shop"\nspool = "spool"\ndelivery = "process"\n[[sinks]]\ntype = "file"\npath = "events.jsonl"\n'
+    )
+    report = "import tocsin; tocsin.setup('shop.toml', root_handler=False).report(message='waits')"
+    command = [sys.executable, "-m", "tocsin.cli", "deliver", "--config", "shop.toml"]
+    subprocess.run([sys.executable, "-c", report], cwd=tmp_path, check=True)
+    dedicated = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        assert dedicated.stdout is not None
+        assert dedicated.stdout.readline().startswith("delivering ")
+        subprocess.run([sys.executable, "-c", report], cwd=tmp_path, check=True)
+        drained = subprocess.run(
+            [*command, "--drain"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (drained.returncode, drained.stderr) == (0, "")
+        assert f"tocsin deliver (pid {dedicated.pid})" in drained.stdout
+        lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+        assert sum(line["occurrences"] for line in lines) == 2
+    finally:
+        dedicated.terminate()
+        dedicated.communicate(timeout=10)

@@ -24,7 +24,7 @@ from tocsin.event.errors import StoreError
 from tocsin.event.fingerprint import fingerprint
 from tocsin.event.model import Event
 from tocsin.event.notice import Notice
-from tocsin.sinks.base import Accepted, Entry, EntrySink, NoticeSink, Origin, Outcome, Refused, Unavailable
+from tocsin.sinks.base import Accepted, Entry, Origin, Outcome, Refused, Unavailable, takes_entries, takes_notices
 from tocsin.sinks.registry import BuiltSink
 from tocsin.spool.folder import Folder
 
@@ -86,9 +86,9 @@ def _send(built: BuiltSink, settings: Settings, console: Console) -> _Result:
 
 
 def _sent(built: BuiltSink, settings: Settings, console: Console) -> Outcome:
-    if isinstance(built.sink, NoticeSink):
+    if takes_notices(built.sink):
         return built.sink.notify(check_notice(settings, console))
-    if isinstance(built.sink, EntrySink):
+    if takes_entries(built.sink):
         return built.sink.deliver([check_entry(settings, console)])
     return Unavailable("takes neither entries nor notices")
 

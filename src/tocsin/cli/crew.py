@@ -53,6 +53,7 @@ class Crew:
 
     def require(self) -> None:
         """Raise StoreError where this process could never lead: another's folder, a network disk, a damaged state."""
+        self.folder.require_founder()
         self.folder.prepare()
         if self.folder.state.exists() and self.folder.state.stat().st_size:
             state = SqliteState(self.folder.state, read_only=True)
@@ -70,7 +71,7 @@ class Crew:
                 return True
             if time.monotonic() > end:
                 who = holder(self.folder)
-                why = f"{who} delivers it and does not make room" if who else "see what was said above"
+                why = f"{who} delivers it; stop it first" if who else "see what was said above"
                 raise StoreError(f"the spool {self.folder.path} can't be led: {why}")
             time.sleep(_LOOK_S)
         return False

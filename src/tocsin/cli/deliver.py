@@ -17,10 +17,11 @@ from tocsin.cli.command import Command, duration, with_place
 from tocsin.cli.console import Console
 from tocsin.cli.crew import Crew
 from tocsin.cli.destinations import build_sinks, stand_in_tables
-from tocsin.cli.drain import drain
+from tocsin.cli.drain import drain, have_drained
 from tocsin.cli.place import existing_place, load_settings, place
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
+from tocsin.delivery.term import DEDICATED
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError
 from tocsin.spool.folder import Folder
@@ -52,12 +53,15 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     crew.require()
     with _stopped_by_signals() as is_stopping:
         _say_start(crew, console)
+        who = holder(crew.folder)
+        if options.drain and not crew.is_stand_in and who.startswith(DEDICATED):
+            return _have_drained(crew, who, is_stopping, options.timeout or _TIMEOUT_S, console)
         try:
             if not crew.take_over(is_stopping):
                 return 0
             if options.drain:
                 return _drain(crew, is_stopping, options.timeout or _TIMEOUT_S, console)
-            _say_lead(console)
+            _say_lead(crew, console)
             while not is_stopping():
                 time.sleep(_STEP_PAUSE_S if crew.step() else limits.LEADER_POLL_S)
             return 0
@@ -65,6 +69,17 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             crew.finish(_GRACE_S)
             if console.is_terminal and not options.drain:
                 console.say("stopped; what is left waits in the spool")
+
+
+def _have_drained(crew: Crew, who: str, is_stopping: Callable[[], bool], timeout_s: float, console: Console) -> int:
+    """Two processes can't lead one spool; the other one has the same sinks, so it is asked."""
+    if have_drained(crew.folder, is_stopping, timeout_s):
+        console.say(f"delivered by {who}; nothing waits any more")
+        return 0
+    console.note(
+        f"{who} leads and could not deliver all within {timeout_s:.0f} s; tocsin spool says what waits and why"
+    )
+    return 1
 
 
 def _drain(crew: Crew, is_stopping: Callable[[], bool], timeout_s: float, console: Console) -> int:
@@ -121,10 +136,14 @@ def _say_start(crew: Crew, console: Console) -> None:
     console.flush()
 
 
-def _say_lead(console: Console) -> None:
+def _say_lead(crew: Crew, console: Console) -> None:
+    """Say that it works; in a journal in one line, on a terminal after what `_say_start` has said."""
     if console.is_terminal:
         console.say(f"delivering as pid {os.getpid()}; Ctrl-C stops it")
-        console.flush()
+    else:
+        names = ", ".join(sink.identity for sink in crew.sinks)
+        console.say(f"delivering {crew.folder.path} to {names}")
+    console.flush()
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import Final
 
 from tocsin.cli.crew import Crew
 from tocsin.event import limits
+from tocsin.spool.folder import Folder
 
-__all__ = ["drain"]
+__all__ = ["drain", "have_drained"]
 
 # A failing sink is tried a few times, this far apart; whoever does nothing for twice as long has given up on it.
 _QUIET_S: Final = 2 * limits.HURRIED_PAUSE_S
@@ -21,13 +22,30 @@ _IDLE_S: Final = 0.01
 
 def drain(crew: Crew, is_stopping: Callable[[], bool], timeout_s: float) -> list[str]:
     """Deliver all that waits, notices at once; return a sentence for each sink that did not get all, else nothing."""
-    wish = crew.folder.path / f"drain{os.getpid()}{secrets.token_hex(3)}.hurry"
-    os.close(os.open(wish, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    wish = _wish(crew.folder)
     try:
         _work(crew, wish, is_stopping, time.monotonic() + timeout_s)
         return list(_left(crew)) if wish.exists() else []
     finally:
         wish.unlink(missing_ok=True)
+
+
+def have_drained(folder: Folder, is_stopping: Callable[[], bool], timeout_s: float) -> bool:
+    """Ask the process that leads to deliver all that waits; return whether it has within the time."""
+    wish = _wish(folder)
+    end = time.monotonic() + timeout_s
+    try:
+        while wish.exists() and not is_stopping() and time.monotonic() < end:
+            time.sleep(_IDLE_S)
+        return not wish.exists()
+    finally:
+        wish.unlink(missing_ok=True)
+
+
+def _wish(folder: Folder) -> Path:
+    path = folder.path / f"drain{os.getpid()}{secrets.token_hex(3)}.hurry"
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return path
 
 
 def _work(crew: Crew, wish: Path, is_stopping: Callable[[], bool], end: float) -> None:

@@ -68,6 +68,8 @@ def existing_place(options: argparse.Namespace, console: Console) -> Place:
     if not os.access(path, os.R_OK | os.X_OK):
         found.folder.require_owner()
         raise StoreError(f"the spool {path} can't be read: its owner may not; chmod 700 it")
+    if not found.folder.is_spool:
+        raise StoreError(f"{path} is no spool: it holds other files, and none of tocsin's")
     return found
 
 

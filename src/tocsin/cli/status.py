@@ -141,6 +141,8 @@ def _require_readable(where: Place) -> None:
     if not os.access(path, os.R_OK | os.X_OK):
         where.folder.require_owner()
         raise StoreError(f"the spool {path} can't be read: its owner may not; chmod 700 it")
+    if not where.folder.is_spool:
+        raise StoreError(f"{path} is no spool: it holds other files, and none of tocsin's")
 
 
 def _say(where: Place, seen: Survey | None, found: list[Problem], code: int, console: Console) -> None:

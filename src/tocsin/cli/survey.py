@@ -32,7 +32,7 @@ class Consumer:
 
     A consumer that tells people (``is_told``) gets notices: for it ``occurrences`` are those it was not told of, many
     of which it isn't to be told before an episode grows or ends; ``notice_at`` is when a notice that still waits to
-    be accepted was decided.
+    be accepted was decided, or, where nobody leads who could decide one, when a fault that was never told began.
     """
 
     name: str
@@ -98,7 +98,8 @@ def survey(folder: Folder, now: datetime) -> Survey:
         if folder.state.exists():
             state = SqliteState(folder.state, read_only=True)
             try:
-                consumers = [_consumer(name, state, readers, now) for name in state.consumers()]
+                is_led = bool(holder(folder))
+                consumers = [_consumer(name, state, readers, now, is_led) for name in state.consumers()]
                 for name, total in state.losses().items():
                     counted[name] = max(total, counted.get(name, 0))
             finally:
@@ -123,20 +124,21 @@ def survey(folder: Folder, now: datetime) -> Survey:
     )
 
 
-def _consumer(name: str, state: State, readers: Sequence[GenerationReader], now: datetime) -> Consumer:
-    return _told_consumer(name, state, now) if _is_told(name) else _reading_consumer(name, state, readers)
+def _consumer(name: str, state: State, readers: Sequence[GenerationReader], now: datetime, is_led: bool) -> Consumer:
+    return _told_consumer(name, state, now, is_led) if _is_told(name) else _reading_consumer(name, state, readers)
 
 
-def _told_consumer(name: str, state: State, now: datetime) -> Consumer:
+def _told_consumer(name: str, state: State, now: datetime, is_led: bool) -> Consumer:
+    """Where somebody leads, a fault that is not told yet has its reason: it gathers others, or a cap holds it back."""
     since = state.consumer_since(name) or datetime.min.replace(tzinfo=UTC)
-    untold = sum(
-        issue.count - (told.count if told else 0)
-        for issue, told in state.untold(name, since=since)
-        if not is_muted(issue, now)
-    )
+    untold = [pair for pair in state.untold(name, since=since) if not is_muted(pair[0], now)]
+    number = sum(issue.count - (told.count if told else 0) for issue, told in untold)
+    never = [issue.first_seen for issue, told in untold if told is None and issue.kind != "warning"]
     pending = state.pending(name)
     notice_at = pending.notice.at if pending is not None else None
-    return Consumer(name, untold, health=_health(state, name), is_told=True, notice_at=notice_at)
+    if notice_at is None and not is_led:
+        notice_at = min(never, default=None)
+    return Consumer(name, number, health=_health(state, name), is_told=True, notice_at=notice_at)
 
 
 def _reading_consumer(name: str, state: State | None, readers: Sequence[GenerationReader]) -> Consumer:

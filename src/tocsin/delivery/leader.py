@@ -75,6 +75,7 @@ class Leader:
             load_sample=lambda ref: read_event(folder, ref.process, ref.generation, ref.offset),
             application=application,
             environment=environment,
+            spool=str(folder.path),
         )
         readers = self._spool.generations()
         self._register(sinks, readers, is_stand_in)

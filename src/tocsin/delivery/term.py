@@ -19,7 +19,9 @@ from tocsin.spool.locks import FileLock, is_held
 if TYPE_CHECKING:
     from tocsin.delivery.leader import Leader
 
-__all__ = ["Term"]
+__all__ = ["DEDICATED", "Term"]
+
+DEDICATED: Final = "tocsin deliver"  # what the leader lock of a process of its own says
 
 _WISH_LOOK_S: Final = 1.0
 _FAILED_PAUSE_S: Final = 5.0
@@ -46,7 +48,7 @@ class Term:
     def step(self) -> bool:
         """Do one step if this process leads or can begin to; return whether there was anything to do."""
         try:
-            if self._must_yield():
+            if self._must_yield() or (self.leader is not None and not self._lock.is_in_place):
                 self.end()
                 return False
             if self.leader is None and not self._begin():
@@ -87,7 +89,7 @@ class Term:
         if not self._lock.acquire():
             return False
         self._wish.release()
-        self._lock.write(f"{os.getpid()} {'tocsin deliver' if self._is_dedicated else 'a worker'}\n")
+        self._lock.write(f"{os.getpid()} {DEDICATED if self._is_dedicated else 'a worker'}\n")
         self.leader = self._new_leader()
         return True
 

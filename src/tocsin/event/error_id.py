@@ -38,7 +38,10 @@ def parse(text: str) -> tuple[str, str]:
     Raises DecodeError when it has not the form of an error id. Characters outside the alphabet pass: they
     name no issue, and "no such issue" is the better answer to a misread character.
     """
-    first, _, second = text.strip().upper().partition("-")
+    plain = text.strip(" \t\n.,;:()[]<>\"'").upper().replace(" ", "-")
+    if "-" not in plain and len(plain) == _PREFIX_CHARS + _SUFFIX_CHARS:
+        plain = f"{plain[:_PREFIX_CHARS]}-{plain[_PREFIX_CHARS:]}"
+    first, _, second = plain.partition("-")
     if len(first) != _PREFIX_CHARS or len(second) not in (0, _SUFFIX_CHARS) or not (first + second).isalnum():
         raise DecodeError(f"{text!r} is not an error id; one looks like 7K3QDM-24F2, or 7K3QDM for the issue")
     return first, second

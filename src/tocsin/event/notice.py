@@ -64,3 +64,4 @@ class Notice:
     environment: str
     issues: tuple[IssueReport, ...]
     held_back: int = 0
+    spool: str = ""  # where `tocsin show` finds the events, on the host they come from

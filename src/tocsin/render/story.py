@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -133,6 +134,7 @@ def _lead_of_one(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> str
 def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section:
     sample = issue.sample
     in_full = notice.reason in _IN_FULL
+    at = f" --spool {shlex.quote(harmless.line(notice.spool))}" if notice.spool else ""
     rows = [*_history(issue, zone, has_rate=notice.reason == "update")]
     if sample is not None and in_full:
         rows.extend(facts(sample, zone, has_time=False))
@@ -146,8 +148,8 @@ def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section
         rows=tuple((label, value) for label, value in rows if value),
         trace=sample if in_full else None,
         commands=(
-            ("See it", f"tocsin show {_error_id(issue)}"),
-            ("Mute it", f"tocsin mute {harmless.line(issue.prefix)} --for 7d"),
+            ("See it", f"tocsin show {_error_id(issue)}{at}"),
+            ("Mute it", f"tocsin mute {harmless.line(issue.prefix)} --for 7d{at}"),
         ),
     )
 

@@ -63,11 +63,13 @@ class Router:
         load_sample: Callable[[SampleRef], Event | None],
         application: str,
         environment: str = "",
+        spool: str = "",
     ) -> None:
         self._state = state
         self._load_sample = load_sample
         self._application = application
         self._environment = environment
+        self._spool = spool
         self._watches: dict[str, _Watch] = {}
 
     def due(self, route: Route, now: datetime, *, is_hurried: bool = False) -> Notice | None:
@@ -145,6 +147,7 @@ class Router:
             environment=self._environment,
             issues=tuple(self._report(member) for member in members),
             held_back=decision.held_back,
+            spool=self._spool,
         )
         begun = min((member.issue.episode_started for member in members), default=None)
         return Pending(

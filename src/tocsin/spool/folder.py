@@ -70,10 +70,32 @@ class Folder:
         """Raise StoreError unless the folder belongs to the user this process runs as."""
         owner = (status or self.path.stat()).st_uid
         if owner != os.geteuid():
+            name, own = user_name(owner), user_name(os.geteuid())
             raise StoreError(
-                f"the spool {self.path} belongs to {user_name(owner)}, this process runs as "
-                f"{user_name(os.geteuid())}; run it as {user_name(owner)} (sudo -u {user_name(owner)} …)"
+                f"the spool {self.path} belongs to {name}, this process runs as {own}; run a command as {name} "
+                f"(sudo -u {name} …), give an application the folder (chown -R {own} {self.path}) or another `spool`"
             )
+
+    def require_founder(self) -> None:
+        """Raise StoreError where root would make a spool below a folder of another user, whose application it is for.
+
+        For commands only: an application that runs as root has its spool wherever it likes.
+        """
+        above = next(folder for folder in self.path.parents if folder.exists())
+        owner = above.stat().st_uid
+        if not self.path.exists() and os.geteuid() == 0 and owner != 0:
+            name = user_name(owner)
+            raise StoreError(
+                f"there is no spool at {self.path} yet, and {above} belongs to {name}: made by root, it would lock "
+                f"the application out; run this as {name} (sudo -u {name} …)"
+            )
+
+    @property
+    def is_spool(self) -> bool:
+        """Tell whether the folder holds a spool's files, or is empty and could."""
+        names = {path.name for path in self.path.iterdir()}
+        own = {self.leader_lock.name, self.leader_wish.name, self.state.name, self.mutes.name}
+        return not names or not own.isdisjoint(names) or any(name.endswith((".events", ".live")) for name in names)
 
     def live(self, process: str) -> Path:
         """Return the path of a process's live file, locked as long as the process lives."""

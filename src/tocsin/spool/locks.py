@@ -57,6 +57,14 @@ class FileLock:
         _held[status.st_dev, status.st_ino] = self._pid
         return True
 
+    @property
+    def is_in_place(self) -> bool:
+        """Tell whether the file that is locked is still the one at the path: somebody may have removed the folder."""
+        try:
+            return self._fd is not None and os.path.samestat(os.fstat(self._fd), self.path.stat())
+        except FileNotFoundError:
+            return False
+
     def write(self, text: str) -> None:
         """Replace the file's content, which tells people who holds it."""
         if self._fd is not None:

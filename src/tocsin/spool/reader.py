@@ -5,7 +5,6 @@ A generation can be read by several consumers, each with an offset of its own.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from tocsin.event import limits, wire
 from tocsin.event.errors import DecodeError
 from tocsin.event.model import Event
 from tocsin.spool import format as segment_format
+from tocsin.spool.about import read_about
 from tocsin.spool.counters import CellsReader
 from tocsin.spool.folder import Folder, GenerationPath
 from tocsin.spool.format import Header, Record
@@ -71,10 +71,7 @@ class GenerationReader:
     def about(self) -> Mapping[str, Any]:
         """Return what the process wrote of itself: format, application, pid, sinks …; empty if unreadable."""
         if self._about is None:
-            self._about = {}
-            for record in self._records(0, limits.SLICE_BYTES)[:1]:
-                if record.header is not None and record.header.type == segment_format.PROCESS and record.body:
-                    self._about = json.loads(record.body)
+            self._about = read_about(self.path.events)
         return self._about
 
     def records(self, offset: int, max_bytes: int = limits.SLICE_BYTES) -> list[Record]:

@@ -23,9 +23,10 @@ from tocsin.event import limits
 from tocsin.event.errors import StoreError
 from tocsin.event.model import Kind
 from tocsin.spool import format as segment_format
+from tocsin.spool.about import read_about
 from tocsin.spool.counters import FIRST_FAULT_CELL, TOTAL_CELLS, Counters
 from tocsin.spool.folder import Folder, GenerationPath
-from tocsin.spool.locks import FileLock
+from tocsin.spool.locks import FileLock, is_held
 from tocsin.spool.tallies import TALLIES
 
 __all__ = ["Generation", "Occurrence", "Place", "Writer"]
@@ -134,6 +135,7 @@ class Writer:
         ``count`` above 1 spools that many occurrences without a report after it; 0 spools a report of one that is
         counted already. Never raises OSError.
         """
+        self._look_at_link()
         generation = self._writable()
         if generation is not None:
             if self._pending:
@@ -166,14 +168,17 @@ class Writer:
 
         Somebody may have removed the folder (a cleaner of temporary files): then the next event begins a new one.
         """
-        generation = self._generation
-        if generation is not None and os.fstat(generation.fd).st_nlink == 0:
-            complain("spool_removed", f"the spool {self.folder.path} was removed; a new one is begun")
-            self._generation = self._live = None
+        self._look_at_link()
         if self._pending or self._pending_tallies:
             generation = self._writable()
             if generation is not None:
                 self._write_pending(generation)
+
+    def _look_at_link(self) -> None:
+        generation = self._generation
+        if generation is not None and os.fstat(generation.fd).st_nlink == 0:
+            complain("spool_removed", f"the spool {self.folder.path} was removed; a new one is begun")
+            self._generation = self._live = None
 
     def pending(self) -> int:
         """Return how many occurrences are kept in memory because the spool can't be written."""
@@ -229,6 +234,7 @@ class Writer:
     def _open_next(self) -> Generation:
         if self._live is None:
             self.folder.prepare()
+            self._require_own_application()
             self._live = self._publish_live()
         self._look_at_size()
         path = GenerationPath(self.folder.path, self.process, self._next_generation)
@@ -249,6 +255,17 @@ class Writer:
             raise
         self._next_generation += 1
         return Generation(path, fd, counters, len(data))
+
+    def _require_own_application(self) -> None:
+        """Raise StoreError where a living process of another application has this spool: counts and mails would mix."""
+        own = self._about.get("application")
+        for path in self.folder.generations():
+            other = read_about(path.events).get("application", own)
+            if other != own and is_held(self.folder.live(path.process)):
+                raise StoreError(
+                    f"the spool {self.folder.path} is in use by the application {other!r}; "
+                    f"set `spool` of {own!r} to a folder of its own"
+                )
 
     def _is_full(self) -> bool:
         if self._is_over and time.monotonic() - self._size_looked_at > _SIZE_LOOK_S:

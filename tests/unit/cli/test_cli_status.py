@@ -51,6 +51,25 @@ def test_old_events_that_nobody_delivers_are_critical(spool: Any, call: Any, new
     assert answer.out.startswith("tocsin CRITICAL: nobody delivers while 5 occurrences wait; ")
 
 
+def test_fault_that_a_dead_leader_counted_but_never_told_is_critical(spool: Any, call: Any, new_event: Any) -> None:
+    """The leader died between the ledger and its first notice, and no worker has served a request since."""
+    spool.add(new_event(age_s=90), 1)
+    state = SqliteState(spool.folder.state)
+    state.add_consumer("mail:mail.example.org:587/ops@example.org", datetime(2026, 1, 1, tzinfo=UTC))
+    state.close()
+    assert call("issues", "--spool", spool.path).code == 0  # brings the ledger up to date, and tells nobody
+    answer = call("status", "--spool", spool.path)
+    assert answer.code == 2
+    assert answer.out.startswith("tocsin CRITICAL: nobody delivers while 1 occurrence waits; ")
+
+
+def test_any_other_folder_is_no_spool(call: Any) -> None:
+    for command in ("status", "issues"):
+        answer = call(command, "--spool", "/etc")
+        assert answer.code != 0
+        assert "is no spool" in answer.out + answer.err
+
+
 def test_backlog_of_a_leader_is_a_warning(spool: Any, call: Any, new_event: Any, hold: Any) -> None:
     spool.add(new_event(age_s=400), 1)
     with hold(spool.folder.leader_lock) as pid:

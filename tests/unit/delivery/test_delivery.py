@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -417,6 +418,18 @@ def test_a_worker_yields_to_a_dedicated_process(scene: Scene) -> None:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
         worker.end()
+
+
+def test_a_leader_whose_spool_was_removed_stops_leading(scene: Scene) -> None:
+    scene.happen()
+    sink = Memory()
+    term = Term(scene.folder, lambda: scene.lead(sink), is_dedicated=False)
+    term.step()
+    assert term.leader is not None
+    shutil.rmtree(scene.folder.path)
+    term.step()
+    assert term.leader is None
+    term.end()
 
 
 def test_an_older_leader_leaves_newer_segments_alone_and_yields(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,6 +225,50 @@ def test_anothers_spool_is_refused_with_the_command_to_use(folder: Folder, monke
         folder.prepare()
 
 
+@pytest.mark.complaints
+def test_two_applications_do_not_share_a_spool_while_the_other_lives(folder: Folder) -> None:
+    ready, never = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        writer(folder).append(occurrence())
+        os.write(ready[1], b"x")
+        os.read(never[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    blog = Writer(folder, about={"application": "blog"})
+    assert blog.append(occurrence()) is None
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    blog._retry_at = 0.0
+    assert blog.append(occurrence()) is not None  # an application that was renamed goes on in its spool
+    assert blog.pending() == 0
+
+
+def test_a_lock_whose_file_was_removed_is_no_longer_in_place(folder: Folder) -> None:
+    folder.prepare()
+    lock = FileLock(folder.leader_lock)
+    lock.acquire()
+    assert lock.is_in_place
+    folder.leader_lock.unlink()
+    assert not lock.is_in_place
+    folder.leader_lock.touch()
+    assert not lock.is_in_place
+    lock.release()
+
+
+def test_root_does_not_found_a_spool_for_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    real = Path.stat
+
+    def as_of_shop(self: Path, **options: bool) -> os.stat_result:
+        status = real(self, **options)
+        return os.stat_result((*status[:4], 1234, *status[5:10])) if self == tmp_path else status
+
+    monkeypatch.setattr(Path, "stat", as_of_shop)
+    with pytest.raises(StoreError, match="lock the application out"):
+        Folder(tmp_path / "state" / "spool").require_founder()
+
+
 def test_a_signal_while_the_spool_is_being_opened_does_not_deadlock(folder: Folder) -> None:
     spool = writer(folder)
     with spool._lock:  # as if the signal came while this thread was opening it
