@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tocsin.capture.messages import message_of
 from tocsin.capture.piece import Piece
-from tocsin.capture.plain import plain
+from tocsin.capture.plain import Described, plain
 from tocsin.event import limits
 from tocsin.event.model import Kind
+from tocsin.event.patterns import MASK
+from tocsin.event.sensitive import SensitiveKeys
 from tocsin.event.typename import describe_value, type_name
 
 __all__ = [
@@ -64,6 +66,8 @@ _STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dic
     *("data",),
 }
 _OWN_PREFIX: Final = "tocsin_"
+_COVERS: Final = SensitiveKeys().covers  # the default names; a reporter has its own besides
+_MASKED: Final = Described(MASK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,12 @@ class RecordText:
     is_formatted: bool
 
 
-def read(record: logging.LogRecord) -> Piece:
-    """Return what a record says besides its exception, unmasked: most records are only counted."""
-    text = text_of(record)
+def read(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) -> Piece:
+    """Return what a record says besides its exception, unmasked: most records are only counted.
+
+    Only what fills ``%(password)s`` is masked here already: once formatted, it has no name any more.
+    """
+    text = text_of(record, covers)
     return Piece(
         kind=kind_of(record, exception_of(record) is not None),
         levelno=_level(record),
@@ -147,11 +154,11 @@ def is_admitted(
     return status >= _FIRST_SERVER_ERROR and exception_of(record) is not None
 
 
-def text_of(record: logging.LogRecord) -> RecordText:
+def text_of(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) -> RecordText:
     """Return a record's message and template without running foreign ``__str__``, ``__repr__``, ``__format__``.
 
-    Arguments that are no builtin values become descriptions; a message that can't be formatted is followed by
-    its arguments. Never raises.
+    Arguments that are no builtin values become descriptions, named ones that ``covers`` says are sensitive are
+    masked; a message that can't be formatted is followed by its arguments. Never raises.
     """
     written: Any = record.msg
     cls = type(written)
@@ -164,7 +171,7 @@ def text_of(record: logging.LogRecord) -> RecordText:
     values: Any = record.args
     if not values:
         return RecordText(template, template, True)
-    return RecordText(_formatted(template, values), template, False)
+    return RecordText(_formatted(template, values, covers), template, False)
 
 
 def extra_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -197,9 +204,18 @@ def _is_uncaught(record: logging.LogRecord) -> bool:
     )
 
 
-def _formatted(template: str, values: Any) -> str:
+def _formatted(template: str, values: Any, covers: Callable[[str], bool]) -> str:
     try:
         safe = plain(values, message_of)
+        if type(safe) is dict:
+            safe = {name: _MASKED if _is_secret(name, value, covers) else value for name, value in safe.items()}
+    except Exception as fault:  # noqa: BLE001 - arguments may be changed by another thread meanwhile
+        return f"{template} <arguments not to be had: {type_name(type(fault))}>"
+    try:
         return str(template % safe)[: limits.MESSAGE_CHARS * 2]
     except Exception:  # noqa: BLE001 - a wrong format string fails in many ways; what was meant is still told
-        return f"{template} {plain(values, message_of)!r}"[: limits.MESSAGE_CHARS * 2]
+        return f"{template} {safe!r}"[: limits.MESSAGE_CHARS * 2]
+
+
+def _is_secret(name: object, value: object, covers: Callable[[str], bool]) -> bool:
+    return type(name) is str and value is not None and type(value) is not bool and value != "" and covers(name)

@@ -7,73 +7,163 @@ and brackets nest. Both advance only: linear time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from re import Match
 from typing import Final, TypeAlias
 
 from tocsin.event.patterns import MASK
+from tocsin.event.sensitive import Grade, SensitiveKeys
 
-__all__ = ["Covers", "mask_assignments", "quote_end", "value_span"]
+__all__ = [
+    "ASSIGNMENT",
+    "PARSING",
+    "QUOTE",
+    "grade_of",
+    "is_random",
+    "mask_assignments",
+    "mask_named",
+    "quote_end",
+    "value_span",
+]
 
-Covers: TypeAlias = Callable[[str], bool]
 _Span: TypeAlias = tuple[int, int]
 
-_QUOTE: Final = r"\\*+[\"']|&(?:quot|apos|\#34|\#39|\#x27);"
+QUOTE: Final = r"\\*+[\"']|&(?:quot|apos|\#34|\#39|\#x27);"
 ASSIGNMENT: Final = re.compile(
-    rf"(?<![\w.\-])(?P<name>[\w.\-]++)(?P<quote>{_QUOTE})?\]?(?:\s(?:is|was)(?=\s?[:=]))?"
+    rf"(?<![\w.\-])(?P<name>[\w.\-]++)(?P<quote>{QUOTE})?\]?(?:\s(?:is|was)(?=\s?[:=]))?"
     r"\s{0,4}(?P<sign>=>|[=!:]?=|:(?!:)|,(?=\s{0,4}[bBuU]?\\*[\"']))\s{0,4}"
 )
-_OPTION: Final = re.compile(
-    r"(?<![\w\-])--(?P<name>[\w\-]++)(?:\s{1,4}|'\s{0,4},\s{0,4}'|\"\s{0,4},\s{0,4}\")"
-    r"(?!-|(?:is|are|was|must|and|or|not|option|flag|requires?)\b)"
-    r"(?P<value>\"[^\"\n]*+\"|'[^'\n]*+'|[^\s\"',)]++)"
-)
 _ELEMENT: Final = re.compile(r"<(?P<name>[\w.:\-]++)[^<>]{0,200}+>(?P<value>[^<]++)<")
-_OPENING: Final = re.compile(rf"[bBrRuUfF]{{0,2}}(?P<quote>\"\"\"|'''|{_QUOTE})")
+# A form's field, or an entry of a list of headers: <input name="csrf" value="…">, {"name": "X-Key", "value": "…"}.
+_FIELD_QUOTE: Final = r"(?:\\{0,4}[\"']|&quot;|&\#34;)"
+_NAMED: Final = re.compile(
+    rf"\b(?:name|key|id){_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+){_FIELD_QUOTE}"
+    rf"[^<>{{}}\n]{{0,200}}?\bvalue{_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<value>[^\"'<>&\\\n]++)"
+)
+_VALUED: Final = re.compile(
+    rf"\bvalue{_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<value>[^\"'<>&\\\n]{{1,1000}}+){_FIELD_QUOTE}"
+    rf"[^<>{{}}\n]{{0,200}}?\b(?:name|key|id){_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+)"
+    rf"{_FIELD_QUOTE}"
+)
+_OPENING: Final = re.compile(rf"[bBrRuUfF]{{0,2}}(?P<quote>\"\"\"|'''|{QUOTE})")
 # An unquoted value ends at white space, & and quotes, and at , ; ) ] } where these end something.
 _UNQUOTED: Final = re.compile(
     r"(?:(?:bearer|basic|digest|negotiate|token)\s{1,4})?+"
-    r"(?:[^\s&\"'<>`,;)\]}]|[,;)\]}](?![\s,;)\]}\"'&<>`]|\Z|[\w.\-]{1,40}=))++",
+    r"(?:[^\s&\"'<>`,;)\]}]|[,;)\]}](?![\s,;)\]}\"'&<>`]|\Z|[\w.\-]{1,40}=)|(?<=\w)[\"'](?=\w))++",
     re.IGNORECASE,
 )
-_LINE_REST: Final = re.compile(r"[^\r\n\"'<>]++")
+# A header's value has spaces, and parameters in quotes.
+_LINE_REST: Final = re.compile(r"(?:[^\r\n\"'<>]|(?<==)\"[^\"\r\n]*+\"|(?<==\\)\"[^\"\r\n]*+\")++")
+_PARAMETER: Final = re.compile(r"[=\\]\"")
+_HEADER_ENDS: Final = ("cookie", "authorization")
 _NO_SECRET: Final = re.compile(
-    r"none|null|nil|true|false|undefined|\*{3,}|\.{3}|…|%(?:\(\w{1,40}\))?[\-#0-9.]{0,6}[a-z]", re.IGNORECASE
+    r"none|null|nil|true|false|undefined|\?|\$\d{1,2}|\*{3,}|\.{3}|…|%(?:\(\w{1,40}\))?[\-#0-9.]{0,6}[a-z]",
+    re.IGNORECASE,
 )
 # Words that prose also puts before a colon: "session: expired", "Missing key: name".
-_WEAK: Final = frozenset({"api", "auth", "cookie", "key", "pass", "private", "session", "signature"})
-_STRENGTHENED: Final = re.compile(r"(?:api|access|secret|private|license|encryption|signing)[ ]\Z", re.IGNORECASE)
+_WEAK: Final = frozenset(
+    {
+        *("api", "auth", "authentication", "authenticated", "authenticate", "cookie", "cookies", "credentials", "key"),
+        *("keys", "pass", "private", "session", "sessions", "signature"),
+    }
+)
+_STRENGTHENED: Final = re.compile(
+    r"(?:api|access|secret|private|license|encryption|signing|account|storage|shared)[ ]\Z", re.IGNORECASE
+)
+# What is said of a secret: "password: required".
+_STATE: Final = re.compile(
+    r"(?:ok|okay|yes|no|on|off|not|is|was|the|expected|unexpected|expired|failed|failure|failing|missing|required|"
+    r"invalid|valid|wrong|incorrect|mismatch|denied|rejected|refused|revoked|unknown|unset|set|empty|blank|disabled|"
+    r"enabled|absent|present|found|down|unavailable|timeout|timed|error|success|successful|field|this|must|cannot|"
+    r"can't|could|unable|too|changed|string|str|int|object|optional)[.,;!?…]{0,3}",
+    re.IGNORECASE,
+)
+# Of what a parser did not expect.
+PARSING: Final = re.compile(
+    r"(?:unexpected|illegal|expected|unterminated|next|last|previous|end|special|stop|eos|near)[ ]\Z", re.IGNORECASE
+)
 _STRONG_ENDS: Final = ("password", "passwd", "passphrase", "pwd", "secret", "token")
 _PORT: Final = re.compile(r"\d{1,5}(?!\w)")
 _FILE_ENDS: Final = (".py", ".pyc", ".pyx", ".js", ".ts", ".html", ".css", ".sql", ".toml", ".yaml", ".json")
 _BRACKETS: Final = {"[": "]", "{": "}", "(": ")"}
 _STRUCTURE: Final = re.compile(r"[\[\](){}]|\\*[\"']")
+_RANDOM: Final = re.compile(
+    r"(?=[A-Za-z0-9+/=_\-]{0,200}?(?:[A-Za-z][0-9]|[0-9][A-Za-z]))[A-Za-z0-9+/=_\-]{16,}+"  # user_2024_01_05 is not
+)
+_RANDOM_CHARS: Final = 16
+_FEW: Final = re.compile(r"\d{1,3}")
+_NUMBER: Final = re.compile(r"\d{1,7}")
+_PAIR_BEFORE: Final = re.compile(rf"[\[(,]\s{{0,4}}\[\s{{0,4}}[bBuU]?(?:{QUOTE})\Z")
+_PAIR_END: Final = re.compile(r"\s{0,4}[\])]")
+_SETTER_BEFORE: Final = re.compile(
+    r"(?:set|put|patch|add|get|insert|replace|header)\w{0,30}\([^()\"']{1,80},\s{0,4}[bBuU]?\\*[\"']\Z", re.IGNORECASE
+)
+_PAIR_BEFORE_CHARS: Final = 130
 
 
-def mask_assignments(text: str, covers: Covers) -> str:
-    """Mask the value behind every name that ``covers`` says is sensitive."""
+def mask_assignments(text: str, keys: SensitiveKeys) -> str:
+    """Mask the value behind every name that is sensitive where it stands."""
+    text = mask_named(text, keys)  # first: {"key": "password", "value": "…"} has a name that is masked itself
     out: list[str] = []
     last = 0
     match = ASSIGNMENT.search(text)
     while match:
         position = match.end()
-        span = value_span(text, match) if covers(match["name"]) else None
+        grade = grade_of(text, match, keys)
+        span = value_span(text, match, grade) if grade else None
         if span:
             out += [text[last : span[0]], MASK]
             last = position = span[1]
         match = ASSIGNMENT.search(text, position)
     if out:
         text = "".join([*out, text[last:]])
-    if "--" in text:
-        text = _OPTION.sub(lambda match: _masked_value(match, covers), text)
-    return _ELEMENT.sub(lambda match: _masked_value(match, covers), text) if "</" in text else text
+    return text
 
 
-def value_span(text: str, match: Match[str], end: int | None = None) -> _Span | None:
+def mask_named(text: str, keys: SensitiveKeys) -> str:
+    """Mask elements of XML, fields of forms, and entries that tell name and value apart."""
+    if "</" in text:
+        text = _ELEMENT.sub(lambda match: _masked_value(match, keys), text)
+    if "value" in text:
+        text = _NAMED.sub(lambda match: _masked_value(match, keys), text)
+        text = _VALUED.sub(lambda match: _masked_value(match, keys), text)
+    return text
+
+
+def grade_of(text: str, match: Match[str], keys: SensitiveKeys) -> Grade:
+    """Return what becomes of the value of an assignment: in JSON, dictionaries and queries any part of a name counts.
+
+    In prose and code fewer names are sensitive.
+    """
+    name = match["name"]
+    start = match.start("name")
+    before = text[start - 1 : start]
+    if match["sign"] != "," and (before in ("?", "&") if match["quote"] is None else before in ('"', "'", ";")):
+        return Grade.MASKED if keys.covers(name) else Grade.KEPT
+    return keys.grade(name)
+
+
+def value_span(text: str, match: Match[str], grade: Grade, end: int | None = None) -> _Span | None:
     """Return where the value behind an assignment lies, or None if it is no secret."""
-    start = match.end()
     limit = len(text) if end is None else end
-    if match["sign"] == "," and not _is_pair(text, match):
+    start = match.start("name")
+    if grade is Grade.MASKED_IF_RANDOM and match["sign"] != ":" and limit - match.end() < _RANDOM_CHARS:
+        return None
+    if grade is Grade.MASKED_IF_RANDOM and _STRENGTHENED.search(text[max(0, start - 12) : start]):
+        grade = Grade.MASKED
+    span = _span(text, match, limit)
+    if span is None or (grade is Grade.MASKED_IF_RANDOM and not is_random(text[span[0] : span[1]])):
+        return None
+    return None if _is_parsing(text, match, text[span[0] : span[1]]) else span
+
+
+def is_random(value: str) -> bool:
+    """Return whether a value looks as if a machine had drawn it."""
+    return _RANDOM.fullmatch(value) is not None
+
+
+def _span(text: str, match: Match[str], limit: int) -> _Span | None:
+    start = match.end()
+    if match["sign"] == "," and not _is_pair(text, match, limit):
         return None
     if text.startswith(MASK, start):
         after = start + len(MASK)
@@ -87,10 +177,11 @@ def value_span(text: str, match: Match[str], end: int | None = None) -> _Span | 
     value = _UNQUOTED.match(text, start, limit)
     if value is None or _NO_SECRET.fullmatch(value[0]) or _is_prose(text, match, value):
         return None
-    if match["sign"] == ":" and match["name"].lower().endswith(("cookie", "authorization")):
-        rest = _LINE_REST.match(text, start, limit)  # a header's value has spaces
+    has_spaces = match["sign"] == ":" or _PARAMETER.match(text, value.end() - 1, limit) is not None
+    if has_spaces and match["name"].lower().endswith(_HEADER_ENDS):
+        rest = _LINE_REST.match(text, start, limit)
         return start, rest.end() if rest else value.end()
-    return value.span()
+    return start, _call_end(text, value, limit)
 
 
 def quote_end(text: str, start: int, quote: str, limit: int) -> int:
@@ -122,6 +213,14 @@ def _quoted(text: str, opening: Match[str], limit: int) -> _Span | None:
     return None if text[start:end].rstrip("…") in ("", MASK) else (start, end)
 
 
+def _call_end(text: str, value: Match[str], limit: int) -> int:
+    """Return the end of a value that runs into a call's quoted argument: ``SecretStr('…')``."""
+    bracket = value[0].find("(")
+    if bracket < 0 or _OPENING.match(text, value.end(), limit) is None:
+        return value.end()
+    return _closing(text, value.start() + bracket, limit)
+
+
 def _closing(text: str, start: int, limit: int) -> int:
     """Return the end of the bracket that opens at ``start``, quoted brackets aside; ``limit`` if there is none."""
     position, depth = start, 0
@@ -138,10 +237,23 @@ def _closing(text: str, start: int, limit: int) -> int:
     return limit
 
 
-def _is_pair(text: str, match: Match[str]) -> bool:
-    """Tell ``("password", "…")`` from a list of names."""
+def _is_pair(text: str, match: Match[str], limit: int) -> bool:
+    """Tell ``("password", "…")``, ``[["X-Key", "…"]]`` and ``setattr(x, "password", "…")`` from a list of names."""
+    if not match["quote"]:
+        return False
     start = match.start("name")
-    return bool(match["quote"]) and "(" in text[max(0, start - 4) : start]
+    if "(" in text[max(0, start - 4) : start]:
+        return True
+    before = text[max(0, start - _PAIR_BEFORE_CHARS) : start]
+    if _SETTER_BEFORE.search(before):
+        return True
+    if _PAIR_BEFORE.search(before) is None:
+        return False
+    opening = _OPENING.match(text, match.end(), limit)
+    if opening is None:
+        return False
+    end = quote_end(text, opening.end(), opening["quote"], limit) + len(opening["quote"])
+    return _PAIR_END.match(text, end, limit) is not None or end >= limit
 
 
 def _is_prose(text: str, match: Match[str], value: Match[str]) -> bool:
@@ -150,15 +262,30 @@ def _is_prose(text: str, match: Match[str], value: Match[str]) -> bool:
     name, found = match["name"].lower(), value[0]
     if found.startswith("//") or name.endswith(_FILE_ENDS):
         return True
-    if value.start() == match.end("sign") and _PORT.match(found) and not name.endswith(_STRONG_ENDS):
+    is_apart = value.start() > match.end("sign")
+    if not is_apart and _PORT.match(found) and not name.endswith(_STRONG_ENDS):
         return True
+    if is_apart and _STATE.fullmatch(found):
+        return True
+    is_word = found.replace("'", "").isalpha() or _FEW.fullmatch(found) is not None  # "tests pass: 12"
     start = match.start("name")
-    return name in _WEAK and found.isalpha() and not _STRENGTHENED.search(text[max(0, start - 12) : start])
+    return is_word and name in _WEAK and not _STRENGTHENED.search(text[max(0, start - 12) : start])
 
 
-def _masked_value(match: Match[str], covers: Covers) -> str:
+def _is_parsing(text: str, match: Match[str], value: str) -> bool:
+    """Tell tokens of a language, and numbers of them, from those that open doors."""
+    name = match["name"].lower()
+    if name.endswith("tokens"):
+        return _NUMBER.fullmatch(value) is not None
+    if name != "token" or is_random(value):
+        return False
+    start = match.start("name")
+    return PARSING.search(text[max(0, start - 14) : start]) is not None
+
+
+def _masked_value(match: Match[str], keys: SensitiveKeys) -> str:
     value = match["value"]
-    if value.strip(" \t\r\n…") in ("", MASK) or not covers(match["name"].rpartition(":")[2]):
+    if value.strip(" \t\r\n…") in ("", MASK) or not keys.covers(match["name"].rpartition(":")[2]):
         return match[0]
     start = match.start("value") - match.start()
     return match[0][:start] + MASK + match[0][start + len(value) :]

@@ -17,8 +17,9 @@ from tocsin.event import limits
 from tocsin.event.assignments import mask_assignments
 from tocsin.event.model import Event, ExceptionInfo, Frame, Json, Request
 from tocsin.event.patterns import MASK, has_shape, mask_shapes
+from tocsin.event.phrases import has_phrase, mask_phrases
 from tocsin.event.sensitive import DEFAULT_KEYS, SensitiveKeys
-from tocsin.event.sourcelines import mask_code, mask_lines
+from tocsin.event.sourcelines import calls_a_door, mask_code, mask_lines
 from tocsin.event.typename import describe_value
 
 __all__ = ["DEFAULT_KEYS", "MASK", "Scrubber", "clip", "strict"]
@@ -27,7 +28,9 @@ _PASSES: Final = 4  # until nothing changes; one is enough for all but contrived
 _ENCODED_DEPTH: Final = 4
 _ENCODED_RUN: Final = re.compile(r"""[^\s"'<>]++""")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_HASH: Final = re.compile(r"[0-9a-f]{1,64}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_COMMANDS: Final = re.compile(r"curl|mysql|mariadb|sshpass|redis-cli")
 _CUT_MASK: Final = re.compile(r"\[(?:m(?:a(?:s(?:k(?:e(?:d)?)?)?)?)?)?\Z")
 _OVERLAP_CHARS: Final = 512  # looked at past a cut, so that what marks a secret is not cut off it
 _WORDY: Final = frozenset({date, time, timedelta, Decimal, UUID})  # their str() is code of the library alone
@@ -132,9 +135,9 @@ class Scrubber:
     def source(self, line: str) -> str:
         """Mask one line of Python source."""
         line = strict(line[: limits.SOURCE_LINE_CHARS + _OVERLAP_CHARS]).rstrip()
-        if self.is_on and self._is_suspect(line):
+        if self.is_on and (self._is_suspect(line) or calls_a_door(line)):
             for _ in range(_PASSES):
-                masked = self._mask_encoded(mask_code(mask_shapes(line), self._keys.covers), _ENCODED_DEPTH)
+                masked = self._mask_encoded(mask_code(mask_shapes(line), self._keys), _ENCODED_DEPTH)
                 if masked == line:
                     break
                 line = masked
@@ -145,7 +148,7 @@ class Scrubber:
         bound = limits.SOURCE_LINE_CHARS + _OVERLAP_CHARS  # a minified file is one line of megabytes
         lines = [line[:bound] for line in (*frame.before, frame.source, *frame.after)]
         if self.is_on:
-            masked = [clip(line, limits.SOURCE_LINE_CHARS) for line in mask_lines(lines, self.source, self.covers)]
+            masked = [clip(line, limits.SOURCE_LINE_CHARS) for line in mask_lines(lines, self.source, self._keys)]
         else:
             masked = [self.source(line) for line in lines]
         at = len(frame.before)
@@ -154,9 +157,9 @@ class Scrubber:
         is_aligned = shown is not None and masked[at][:shown] == frame.source[:shown]
         return replace(
             frame,
-            module=clip(strict(frame.module), limits.NAME_CHARS),
-            function=clip(strict(frame.function), limits.NAME_CHARS),
-            file=clip(strict(frame.file), limits.PATH_CHARS),
+            module=self.text(frame.module, limits.NAME_CHARS),
+            function=self.text(frame.function, limits.NAME_CHARS),
+            file=self.text(frame.file, limits.PATH_CHARS),
             source=masked[at],
             before=tuple(masked[:at]),
             after=tuple(masked[at + 1 :]),
@@ -171,8 +174,18 @@ class Scrubber:
 
     def request(self, request: Request) -> Request:
         """Mask a request."""
+
+        def name(text: str | None) -> str | None:
+            return None if text is None else self.text(text, limits.NAME_CHARS)
+
         return replace(
             request,
+            method=self.text(request.method, limits.NAME_CHARS),
+            scheme=self.text(request.scheme, limits.NAME_CHARS),
+            endpoint=name(request.endpoint),
+            client=name(request.client),
+            # Sixteen digits of a hash may pass for a card's; ours is left as it is.
+            client_hash=request.client_hash if _is_hash(request.client_hash) else name(request.client_hash),
             path=self.text(request.path, limits.PATH_CHARS),
             query=self.query(request.query),
             host=self.text(request.host, limits.NAME_CHARS),
@@ -184,6 +197,12 @@ class Scrubber:
         """Mask an event, all but its cached frames; with ``frames``, those too."""
         return replace(
             event,
+            level=self.text(event.level, limits.NAME_CHARS),
+            application=self.text(event.application, limits.NAME_CHARS),
+            environment=self.text(event.environment, limits.NAME_CHARS),
+            release=self.text(event.release, limits.NAME_CHARS),
+            host=self.text(event.host, limits.NAME_CHARS),
+            custom_fingerprint=self.text(event.custom_fingerprint, limits.NAME_CHARS),
             logger=self.text(event.logger, limits.NAME_CHARS),
             message=self.text(event.message, limits.MESSAGE_CHARS),
             template=self.text(event.template, limits.MESSAGE_CHARS),
@@ -204,15 +223,17 @@ class Scrubber:
         lowered = text.lower()
         if has_shape(text, lowered) or ("%" in text and _ESCAPE.search(text)):
             return True
-        is_assigning = "=" in text or ":" in text or "--" in text or "," in text or "</" in text
-        return (is_assigning and self._keys.occurs_in(lowered)) or ("://" in text and "@" in text)
+        is_told = "=" in text or ":" in text or "--" in text or "," in text or "</" in text or has_phrase(text, lowered)
+        if is_told and self._keys.occurs_in(lowered):
+            return True
+        return "identified " in lowered or ("-" in text and _COMMANDS.search(text) is not None)
 
     def _masked(self, text: str) -> str:
         return self._mask(text, _ENCODED_DEPTH) if self.is_on and self._is_suspect(text) else text
 
     def _mask(self, text: str, depth: int) -> str:
         for _ in range(_PASSES):
-            masked = mask_assignments(mask_shapes(text), self._keys.covers)
+            masked = mask_phrases(mask_assignments(mask_shapes(text), self._keys), self._keys)
             masked = self._mask_encoded(masked, depth)
             if masked == text:
                 break
@@ -306,6 +327,7 @@ class Scrubber:
         members = tuple(part for part in map(inner, info.members) if part is not None)
         return replace(
             info,
+            type=self.text(info.type, limits.NAME_CHARS),
             message=self.text(info.message, limits.MESSAGE_CHARS),
             notes=tuple(self.text(note, limits.NOTE_CHARS) for note in info.notes),
             frames=tuple(map(self.frame, info.frames)) if frames else info.frames,
@@ -314,3 +336,7 @@ class Scrubber:
             members=members,
             members_omitted=info.members_omitted + len(info.members) - len(members),
         )
+
+
+def _is_hash(text: str | None) -> bool:
+    return text is not None and _HASH.fullmatch(text) is not None

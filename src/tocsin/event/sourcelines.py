@@ -11,39 +11,118 @@ from collections.abc import Callable, Sequence
 from re import Match
 from typing import Final
 
-from tocsin.event.assignments import ASSIGNMENT, Covers, quote_end, value_span
+from tocsin.event.assignments import ASSIGNMENT, grade_of, is_random, mask_named, quote_end, value_span
 from tocsin.event.patterns import MASK
+from tocsin.event.phrases import mask_commands, mask_spoken
+from tocsin.event.sensitive import Grade, SensitiveKeys
 
-__all__ = ["mask_code", "mask_lines"]
+__all__ = ["calls_a_door", "mask_code", "mask_lines"]
 
 _LEXEME: Final = re.compile(r"(?P<comment>#)|[bBrRuUfF]{0,2}(?P<quote>\"\"\"|'''|[\"'])")
+# Calls that take a secret by position. Of those with a secret's name in theirs any literal is one.
+_DOOR: Final = re.compile(
+    r"(?<!\w)(?:log_?in|logon|sign_?in|authenticate|connect|HTTPBasicAuth|HTTPDigestAuth|BasicAuth|basic_auth|"
+    r"create_user|create_superuser|compare_digest"
+    r"|(?P<any>(?:set|make|check|verify|validate|hash|change)_(?:password|passwd|secret|token)|Secret(?:Str|Bytes)?))\(",
+    re.IGNORECASE,
+)
+# Those of them that hold no sensitive word.
+_DOOR_WORDS: Final = re.compile(r"[lL]og_?[io]n|[cC]onnect\(|[sS]ign_?in|create_|compare_")
+_COMPARED: Final = re.compile(r"(?:\"\"\"|'''|[\"'])\s{0,4}[=!]=\s{0,4}(?P<name>[\w.]++)(?!\()")
 _CALL_BEFORE: Final = re.compile(r"[\w)\]]\Z")
 _CODE: Final = re.compile(
     r"[bBrRuUfF]{0,2}(?P<quote>\"\"\"|'''|[\"'])|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<end>[,;#])"
 )
 # In the middle of a multi-line text nothing shows that `password=hunter2` is no code. Digits give it away.
 _WORD: Final = re.compile(r"(?:[A-Za-z_]\w*\d\w*|\d{6,}|\w*[!$%&?~]\S*)(?=[\s,;)]|\Z)")
+_PLACEHOLDERS: Final = re.compile(r"[^\w{}]*+(?:\{[^{}]*+\}[^\w{}]*+)++")  # f"{user}:{password}" tells nothing
 _LITERAL: Final = re.compile(r"\s*[bBrRuUfF]{0,2}(?P<quote>\"\"\"|'''|[\"'])")
 _KEY_MATERIAL: Final = re.compile(r"(?=[^0-9]*[0-9])[\s\"'(]*[A-Za-z0-9+/=]{56,}(?:\\n)?[\s\"'),]*")
 
 
-def mask_code(line: str, covers: Covers) -> str:
-    """Mask one line of Python: literals assigned to, passed as or keyed by a sensitive name."""
-    match = ASSIGNMENT.search(line)
-    if match is None:
-        return line
+def calls_a_door(line: str) -> bool:
+    """Return whether a line may call what takes secrets by position, whatever the names in it."""
+    return "(" in line and _DOOR_WORDS.search(line) is not None and _DOOR.search(line) is not None
+
+
+def mask_code(line: str, keys: SensitiveKeys) -> str:
+    """Mask one line of Python: literals assigned to, compared with, passed as or keyed by a sensitive name."""
     texts = _texts(line)
+    if not texts:
+        return mask_spoken(_replaced(line, _assigned(line, texts, keys)))
+    line = _replaced(line, _compared(line, texts, keys) + _given(line))
+    line = _replaced(line, _assigned(line, _texts(line), keys))
+    line = mask_commands(mask_named(line, keys), keys)
+    return mask_spoken(line, {end for _, end in _texts(line)})
+
+
+def _assigned(line: str, texts: list[tuple[int, int]], keys: SensitiveKeys) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     done = 0
+    match = ASSIGNMENT.search(line)
     while match:
-        if match.start() >= done and covers(match["name"]):
-            spans += _spans(line, match, texts, covers)
+        if match.start() >= done:
+            grade = grade_of(line, match, keys)
+            spans += _spans(line, match, texts, keys, grade) if grade else []
             done = spans[-1][1] if spans else 0
         match = ASSIGNMENT.search(line, max(match.end(), done))
-    return _replaced(line, spans)
+    return spans
 
 
-def mask_lines(lines: Sequence[str], mask: Callable[[str], str], covers: Covers) -> list[str]:
+def _compared(line: str, texts: list[tuple[int, int]], keys: SensitiveKeys) -> list[tuple[int, int]]:
+    """Return the literals on the left of a comparison with a sensitive name."""
+    found: list[tuple[int, int]] = []
+    for start, end in texts:
+        match = _COMPARED.match(line, end)
+        if match and (grade := keys.grade(match["name"])) and (grade is Grade.MASKED or is_random(line[start:end])):
+            found.append((start, end))
+    return found
+
+
+def _given(line: str) -> list[tuple[int, int]]:
+    """Return the literals that calls take secrets as, by position: ``login("bob", "…")``."""
+    found: list[tuple[int, int]] = []
+    end = 0
+    for match in _DOOR.finditer(line):
+        if match.start() < end:
+            continue
+        literals, end = _positional(line, match.end())
+        if match["any"]:
+            found += literals
+        elif len(literals) > 1:
+            # connect(host, user, password, database): whatever is behind the user.
+            found += literals[2:] or literals[-1:]
+    return found
+
+
+def _positional(line: str, position: int) -> tuple[list[tuple[int, int]], int]:
+    """Return the literals that are arguments by themselves, and where the call ends."""
+    found: list[tuple[int, int]] = []
+    depth = 0
+    is_fresh = True  # nothing but white space since the bracket or the comma
+    while match := _CODE.search(line, position):
+        is_fresh = is_fresh and not line[position : match.start()].strip()
+        position = match.end()
+        if match["quote"]:
+            end = quote_end(line, position, match["quote"], len(line))
+            if depth == 0 and is_fresh:
+                found.append((position, end))
+            position = end + len(match["quote"])
+            is_fresh = False
+        elif match["open"]:
+            depth, is_fresh = depth + 1, False
+        elif match["close"]:
+            if depth == 0:
+                return found, position
+            depth -= 1
+        elif match["end"] == "#":
+            break
+        else:
+            is_fresh = True
+    return found, len(line)
+
+
+def mask_lines(lines: Sequence[str], mask: Callable[[str], str], keys: SensitiveKeys) -> list[str]:
     """Mask consecutive lines by ``mask``, and what only their neighbours show to be secret.
 
     PEM blocks, texts in triple quotes and literals on the line after ``password = (`` go on over lines.
@@ -61,16 +140,16 @@ def mask_lines(lines: Sequence[str], mask: Callable[[str], str], covers: Covers)
         if is_pending:
             masked = _mask_first_literal(masked)
         out.append(masked)
-        until, is_pending = _carried(line, covers)
+        until, is_pending = _carried(line, keys)
     return _without_pem_body(lines, out)
 
 
-def _carried(line: str, covers: Covers) -> tuple[str, bool]:
+def _carried(line: str, keys: SensitiveKeys) -> tuple[str, bool]:
     begun = line.rfind("-----BEGIN ")
     if begun >= 0 and "-----END " not in line[begun:]:
         return "-----END ", False
     for match in ASSIGNMENT.finditer(line):
-        if not covers(match["name"]):
+        if keys.grade(match["name"]) is not Grade.MASKED:
             continue
         opening = _LITERAL.match(line, match.end())
         if opening and len(opening["quote"]) == 3:
@@ -112,19 +191,23 @@ def _texts(line: str) -> list[tuple[int, int]]:
     return found
 
 
-def _spans(line: str, match: Match[str], texts: list[tuple[int, int]], covers: Covers) -> list[tuple[int, int]]:
+def _spans(
+    line: str, match: Match[str], texts: list[tuple[int, int]], keys: SensitiveKeys, grade: Grade
+) -> list[tuple[int, int]]:
     for start, end in texts:
         # A name that ends where its text ends is a quoted key: what follows is code again.
         if start <= match.start("name") and match.end() <= end:
-            span = value_span(line, match, end)
+            span = value_span(line, match, grade, end)
             return [span] if span else []
     if match["sign"] == ",":
-        span = value_span(line, match)
+        span = value_span(line, match, grade)
         return [span] if span else []
     word = _WORD.match(line, match.end())
     # `token = token2` names another variable.
-    is_secret = word is not None and not covers(word[0])
-    return [word.span()] if word and is_secret else _literals(line, match.end())
+    is_secret = word is not None and not keys.covers(word[0])
+    found = [word.span()] if word and is_secret else _literals(line, match.end())
+    found = [span for span in found if _PLACEHOLDERS.fullmatch(line, *span) is None]
+    return [span for span in found if grade is Grade.MASKED or is_random(line[span[0] : span[1]])]
 
 
 def _literals(line: str, position: int) -> list[tuple[int, int]]:
@@ -152,7 +235,7 @@ def _literals(line: str, position: int) -> list[tuple[int, int]]:
 def _replaced(line: str, spans: list[tuple[int, int]]) -> str:
     out: list[str] = []
     last = 0
-    for start, end in spans:
+    for start, end in sorted(spans):
         if start >= last and line[start:end] not in ("", MASK):
             out += [line[last:start], MASK]
             last = end

@@ -87,7 +87,7 @@ class Intake:
             statuses = self.settings.warning_statuses, self.settings.error_statuses
             if not records.is_admitted(record, *statuses):
                 return None
-            piece = records.read(record)
+            piece = records.read(record, self.scrubber.covers)
             exc = records.exception_of(record)
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
             return self._failed(fault)

@@ -126,6 +126,26 @@ def test_foreign_mapping_as_argument_is_described() -> None:
     assert "Foreign" in records.text_of(_record("got %s", Foreign())).message
 
 
+def test_named_arguments_are_masked_by_their_names() -> None:
+    """Once formatted they have no name any more, so they are masked before."""
+    values = {"user": "bob", "password": "hunter2", "token": None, "n": 3, "pin": "4711"}
+    record = _record("login %(user)s %(password)s %(token)s %(n)d %(pin)s", values)
+    assert records.text_of(record).message == "login bob [masked] None 3 4711"
+    own = Scrubber(["pin"])
+    assert records.read(record, own.covers).message == "login bob [masked] None 3 [masked]"
+    off = Scrubber(is_on=False)
+    assert records.read(record, off.covers).message == "login bob hunter2 None 3 4711"
+    assert values["password"] == "hunter2"
+
+
+def test_named_arguments_stay_masked_where_the_template_is_wrong() -> None:
+    """What can't be formatted shows its arguments, not its secrets."""
+    for template in ("login %(user)s %(missing)s", "login %(password)d", "login %s %s"):
+        message = records.text_of(_record(template, {"user": "bob", "password": "hunter2"})).message
+        assert "hunter2" not in message
+        assert "bob" in message
+
+
 def test_pieces_are_complete() -> None:
     """Message, template, extra fields and place; masking is done when an event is made of it."""
     record = _record("order=%s", 7, order=5, request=Hostile(), exc_info=_exc_info(ValueError("x")))

@@ -1,0 +1,162 @@
+"""Secrets told without a sign between name and value: prose, SQL, command lines; a text goes in, it leaves masked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from re import Match
+from typing import Final
+
+from tocsin.event.assignments import PARSING, QUOTE, is_random, quote_end
+from tocsin.event.patterns import MASK
+from tocsin.event.sensitive import Grade, SensitiveKeys
+
+__all__ = ["has_phrase", "mask_commands", "mask_phrases", "mask_spoken"]
+
+_OPTION: Final = re.compile(
+    r"(?<![\w\-])--(?P<name>[\w\-]++)(?:\s{1,4}|'\s{0,4},\s{0,4}'|\"\s{0,4},\s{0,4}\")"
+    r"(?!-|(?:is|are|was|must|and|or|not|option|flag|requires?)\b)"
+    r"(?P<value>\"[^\"\n]*+\"|'[^'\n]*+'|[^\s\"',)]++)"
+)
+# Sought in lower-case texts: half the cost of an expression that disregards case.
+_SPOKEN: Final = re.compile(
+    r"(?P<name>passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?"
+    r"|(?:api|access|secret|private|encryption|signing|license)[ _\-]?key"
+    r"|identified\s(?:by|with\s[\"'\w]{1,40}\s(?:by|as)))"
+    r"(?:(?:\s(?:is|was|hash))?\s{1,4}|(?<=password)(?<![\w.]password)\s?\(\s?)"
+    rf"(?:[brue]?(?P<quote>{QUOTE})(?=[^\s,;:)\]}}])|(?P<word>[^\s\"'`<>,;()\[\]{{}}=]{{4,}}+))"
+)
+_PASSWORDS: Final = ("password", "passwd", "pwd")
+_LOWER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_PUNCTUATION: Final = ".,:;!?…"
+_SPOKEN_VALUE: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])|.*[!$&#^*+~|?@]")
+# What has digits or signs, and is none: names of methods, ordinals, placeholders, paths, URLs.
+_SPOKEN_OTHER: Final = re.compile(
+    r"md[45]|sha-?\d+|s?crypt\d*|bcrypt|argon2\w*|pbkdf2\w*|scram\S*|utf-?\d+|base\d+|oauth2?|v\d[\d.]*|[12]fa|rfc\d+"
+    r"|\d+(?:st|nd|rd|th|s|ms|x|kb)|ipv[46]|x509|[/.~].*|.*://.*|[$:]\w{1,12}|%.*|\*+|\W+",
+    re.IGNORECASE,
+)
+_QUOTED_OTHER: Final = re.compile(
+    r"%\w|%\(\w+\)s|\$\d+|[$:]\w+|\{{1,2}[^{}]*\}{1,2}|\*+|\.{3}|…|\W|" + re.escape(MASK), re.IGNORECASE
+)
+_QUOTED_CHARS: Final = 400
+# curl -u name:password
+_USER: Final = re.compile(
+    r"(?P<before>(?<![\w\-])(?:-u|-U|--user|--proxy-user)(?:[ =]|[\"'],\s{0,4})?[\"']?[^\s:\"'\-][^\s:\"']{0,100}+:)"
+    r"(?P<value>[^\s\"',)]++)"
+)
+# The value sticks to the option: mysql -ps3cret. Digits alone may be a port.
+_STUCK: Final = re.compile(
+    r"(?P<before>\b(?:mysql\w{0,10}+|mariadb[\w\-]{0,10}+)\b[^\n|;]{0,300}?(?<=[\s\"'])-p)(?P<value>[^\s\"',)\-][^\s\"',)]*+)"
+    r"|(?P<before2>\b(?:sshpass[\"',\s]{1,4}-p|redis-cli\b[^\n|;]{0,300}?[\s\"']-a)(?:[\"',\s]{0,4})[\"']?)"
+    r"(?P<value2>[^\s\"',)]++)"
+)
+
+
+def has_phrase(text: str, lowered: str) -> bool:
+    """Return quickly whether there may be a secret without a sign before it."""
+    return (
+        "'" in text
+        or '"' in text
+        or "passw" in lowered
+        or "token" in lowered
+        or "secret" in lowered
+        or "pwd" in lowered
+        or "api key" in lowered
+    )
+
+
+def mask_phrases(text: str, keys: SensitiveKeys) -> str:
+    """Mask secrets in prose, SQL and command lines."""
+    return mask_spoken(mask_commands(text, keys))
+
+
+def mask_commands(text: str, keys: SensitiveKeys) -> str:
+    """Mask what options of command lines give."""
+    if "-" in text:
+        if "--" in text:
+            text = _OPTION.sub(lambda match: _masked_option(match, keys), text)
+        if "curl" in text:
+            text = _USER.sub(_masked_argument, text)
+        if "mysql" in text or "mariadb" in text or "sshpass" in text or "redis-cli" in text:
+            text = _STUCK.sub(_masked_stuck, text)
+    return text
+
+
+def mask_spoken(text: str, closing: Collection[int] = ()) -> str:
+    """Mask what follows a word for a secret: a quoted text, or a word that is none of the language.
+
+    ``closing`` holds where quotes are that close: what follows those is no quotation.
+    """
+    lowered = text.lower()
+    if not _is_spoken_of(lowered):
+        return text
+    if len(lowered) != len(text):  # some letters beyond ASCII become two: positions must stay
+        lowered = text.translate(_LOWER)
+    out: list[str] = []
+    last = 0
+    match = _SPOKEN.search(lowered)
+    while match:
+        span = _quoted_span(text, match) if match["quote"] else _word_span(text, match)
+        if match["quote"] and match.start("quote") in closing:
+            span = None
+        if span and not _is_parsing(text, match, text[span[0] : span[1]]):
+            out += [text[last : span[0]], MASK]
+            last = span[1]
+            match = _SPOKEN.search(lowered, last)
+        else:
+            match = _SPOKEN.search(lowered, match.end("name"))
+    return "".join([*out, text[last:]]) if out else text
+
+
+def _is_spoken_of(lowered: str) -> bool:
+    return (
+        "pass" in lowered
+        or "token" in lowered
+        or "secret" in lowered
+        or "pwd" in lowered
+        or "key" in lowered
+        or "credential" in lowered
+        or "identified" in lowered
+    )
+
+
+def _quoted_span(text: str, match: Match[str]) -> tuple[int, int] | None:
+    start = match.end()
+    limit = min(len(text), start + _QUOTED_CHARS)
+    end = quote_end(text, start, match["quote"], limit)
+    if end >= limit or "\n" in text[start:end] or _QUOTED_OTHER.fullmatch(text, start, end):
+        return None
+    after = end + len(match["quote"])
+    return None if text[after : after + 1].isalnum() else (start, end)
+
+
+def _word_span(text: str, match: Match[str]) -> tuple[int, int] | None:
+    start, end = match.span("word")
+    word = text[start:end].rstrip(_PUNCTUATION)
+    is_secret = is_random(word)
+    if not is_secret and match["name"] in _PASSWORDS and _SPOKEN_OTHER.fullmatch(word) is None:
+        is_secret = _SPOKEN_VALUE.match(word) is not None
+    return (start, start + len(word)) if is_secret else None
+
+
+def _is_parsing(text: str, match: Match[str], value: str) -> bool:
+    start = match.start("name")
+    return not is_random(value) and PARSING.search(text[max(0, start - 14) : start]) is not None
+
+
+def _masked_option(match: Match[str], keys: SensitiveKeys) -> str:
+    value = match["value"]
+    grade = keys.grade(match["name"])
+    if not grade or value.strip("\"'…") in ("", MASK) or (grade is Grade.MASKED_IF_RANDOM and not is_random(value)):
+        return match[0]
+    return match[0][: match.start("value") - match.start()] + MASK
+
+
+def _masked_argument(match: Match[str]) -> str:
+    return match[0] if match["value"].rstrip("…") == MASK else f"{match['before']}{MASK}"
+
+
+def _masked_stuck(match: Match[str]) -> str:
+    before, value = match["before"] or match["before2"], match["value"] or match["value2"]
+    return match[0] if value.rstrip("…") == MASK else f"{before}{MASK}"
