@@ -12,35 +12,33 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tocsin import integrations
-from tocsin.capture.piece import Piece
-from tocsin.capture.plain import plain
 from tocsin.complaints import complain, say
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
-from tocsin.delivery.host import Host
+from tocsin.delivery.host import SLICE_PAUSE_S, Host, native_sleep
 from tocsin.delivery.term import Term
 from tocsin.event import limits
-from tocsin.event.errors import ConfigError, TocsinError
+from tocsin.event.errors import ConfigError
 from tocsin.intake import BeforeSpool, Intake
+from tocsin.intake.by_hand import REPORTED, by_hand
 from tocsin.integrations.wsgi import wsgi
 from tocsin.sinks.base import SinkContext
 from tocsin.sinks.registry import BuiltSink, build, faults_of
 from tocsin.spool.folder import Folder
 from tocsin.spool.reader import SpoolReader
+from tocsin.spool.salt import read_salt
 
 if TYPE_CHECKING:
     from tocsin.delivery.leader import Leader
 
 __all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
 
-_SALT_BYTES: Final = 32
-_REPORTED: Final = "tocsin.reported"  # the logger name of messages reported by hand
 _T = TypeVar("_T")
 
 
@@ -58,8 +56,6 @@ class Reporter:
         self._where = spool_place(settings.spool, settings.application, os.environ, os.geteuid())
         self._folder = Folder(self._where.path)
         built, faults = _build_sinks(settings)
-        if settings.debugger and settings.mode == "production":
-            faults.append("debugger: the interactive debugger runs any code and is refused in production; remove it")
         if self._where.fault and self._is_delivering:
             faults.append(self._where.fault)
         if faults:
@@ -116,9 +112,9 @@ class Reporter:
         if exc is None and message is None:
             exc = sys.exc_info()[1]
         try:
-            piece, exc = _reported(exc, message, level, fingerprint, fields)
+            piece, exc = by_hand(exc, message, level, fingerprint, fields)
             if self.settings.mode == "debug":
-                logging.getLogger(_REPORTED).log(piece.levelno, "%s", piece.message or "reported", exc_info=exc)
+                logging.getLogger(REPORTED).log(piece.levelno, "%s", piece.message or "reported", exc_info=exc)
                 return ""
             return self.intake.take(piece, exc, via="report") or ""
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises, whatever it is given
@@ -246,7 +242,7 @@ class Reporter:
     def _new_leader(self) -> Leader:
         from tocsin.delivery.leader import Leader  # brings sqlite3, which only a leader needs
 
-        settings = self.settings
+        settings, sleep = self.settings, native_sleep()
         return Leader(
             self._folder,
             self.sinks,
@@ -254,7 +250,7 @@ class Reporter:
             environment=settings.environment,
             keep_days=settings.keep_days,
             max_bytes=int(settings.spool_max_mb * 1_048_576),
-            pause=lambda: time.sleep(0.0005),
+            pause=lambda: sleep(SLICE_PAUSE_S),
             tell=self._tell,
         )
 
@@ -269,26 +265,8 @@ class Reporter:
     def _hash_key(self) -> bytes:
         """Return the spool's own key for client hashes, made at first use and then kept."""
         if not self._salt:
-            self._salt = self._read_salt()
+            self._salt = read_salt(self._folder)
         return self._salt
-
-    def _read_salt(self) -> bytes:
-        path = self._folder.path / "salt"
-        try:
-            self._folder.prepare()
-            hidden = path.with_name(f".salt.{secrets.token_hex(4)}")
-            if not path.exists():
-                fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                os.write(fd, secrets.token_bytes(_SALT_BYTES))
-                os.close(fd)
-                try:
-                    os.link(hidden, path)  # the first of several processes wins
-                except FileExistsError:
-                    pass
-                hidden.unlink()
-            return path.read_bytes()
-        except (OSError, TocsinError):
-            return secrets.token_bytes(_SALT_BYTES)
 
 
 _current: Reporter | None = None
@@ -349,37 +327,3 @@ def _build_sinks(settings: Settings) -> tuple[tuple[BuiltSink, ...], list[str]]:
     context = SinkContext(settings.application, settings.environment, settings.host)
     built, faults = build(settings.sinks, context)
     return tuple(built), list(faults)
-
-
-def _reported(
-    exc: object, message: object, level: object, fingerprint: object, fields: Mapping[str, Any]
-) -> tuple[Piece, BaseException | None]:
-    """Return what a report by hand says. A text given in the exception's place is the message, a class its name."""
-    found = exc if issubclass(type(exc), BaseException) else None
-    if exc is not None and found is None and message is None:
-        message = exc.__qualname__ if type(exc) is type else exc
-    text = "" if message is None else _text(message)
-    if not text and found is None:
-        text = "reported without an exception or a message"
-    levelno = _levelno(level)
-    piece = Piece(
-        kind="error" if levelno >= logging.ERROR else "warning",
-        levelno=levelno,
-        message=text,
-        template=text,
-        is_formatted=True,
-        logger="" if found is not None else _REPORTED,
-        fields=fields,
-        custom_fingerprint="" if fingerprint is None else _text(fingerprint),
-    )
-    return piece, found  # type: ignore[return-value]
-
-
-def _text(value: object) -> str:
-    return value if type(value) is str else str(plain(value))
-
-
-def _levelno(level: object) -> int:
-    if type(level) is str:
-        return logging.getLevelNamesMapping().get(level.upper(), logging.ERROR)
-    return level if type(level) is int else logging.ERROR

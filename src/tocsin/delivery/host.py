@@ -13,9 +13,9 @@ from tocsin.delivery.job import start_native_thread
 from tocsin.delivery.term import Term
 from tocsin.event import limits
 
-__all__ = ["Host"]
+__all__ = ["SLICE_PAUSE_S", "Host", "native_sleep"]
 
-_SLICE_PAUSE_S: Final = 0.0005  # lets go of the GIL between slices, so that requests are not held up
+SLICE_PAUSE_S: Final = 0.0005  # lets go of the GIL between slices, so that requests are not held up
 
 
 class Host:
@@ -72,14 +72,14 @@ class Host:
         return not self._is_running
 
     def _run(self) -> None:
-        sleep = _native_sleep()
+        sleep = native_sleep()
         term = self.term
         pid = self._pid
         try:
             while term is not None and not self._is_stopping and self._pid == pid:
                 worked = term.step()
                 self._each_round()
-                sleep(_SLICE_PAUSE_S if worked else limits.LEADER_POLL_S)
+                sleep(SLICE_PAUSE_S if worked else limits.LEADER_POLL_S)
             if term is not None:
                 term.end()
         except Exception as fault:  # noqa: BLE001 - a thread's last edge
@@ -88,7 +88,8 @@ class Host:
             self._is_running = False
 
 
-def _native_sleep() -> Callable[[float], None]:
+def native_sleep() -> Callable[[float], None]:
+    """Return the sleep of the operating system's threads, also where gevent has put its own in its place."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None:
         original: Callable[[float], None] = monkey.get_original("time", "sleep")

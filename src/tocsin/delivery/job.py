@@ -20,9 +20,18 @@ def start_native_thread(target: Callable[[], None]) -> None:
 
     start = _thread.start_new_thread
     monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None:
-        start = monkey.get_original("_thread", "start_new_thread")
-    start(target, ())
+    if monkey is None:
+        start(target, ())
+    else:
+        monkey.get_original("_thread", "start_new_thread")(_with_hub_of_its_own, (target,))
+
+
+def _with_hub_of_its_own(target: Callable[[], None]) -> None:
+    """Run in a native thread under gevent, whose sockets make a hub for it: two descriptors that nobody else closes."""
+    try:
+        target()
+    finally:
+        sys.modules["gevent"].get_hub().destroy(destroy_loop=True)
 
 
 class Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import weakref
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -63,7 +64,8 @@ class Intake:
         self._ignore = Ignore(settings.ignore)
         self._page = ErrorPage(_custom_page(settings.error_page))
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._fall_asleep)
+            weak = weakref.WeakMethod(self._fall_asleep)  # the hook can't be taken back, and is not to keep us alive
+            os.register_at_fork(after_in_child=lambda: (fall_asleep := weak()) and fall_asleep())
 
     # -- ways in -------------------------------------------------------------------------------------------
 
