@@ -17,7 +17,7 @@ from tocsin.event.errors import ConfigError, StoreError
 from tocsin.sinks.registry import faults_of
 from tocsin.spool.folder import Folder
 
-__all__ = ["Place", "existing_place", "load_settings", "place", "settings_place"]
+__all__ = ["Place", "existing_place", "load_settings", "place", "require_readable", "settings_place"]
 
 _NAMING: Final = (CONFIG_VARIABLE, f"{PREFIX}APPLICATION")
 
@@ -63,14 +63,20 @@ def existing_place(options: argparse.Namespace, console: Console) -> Place:
     if not os.access(path, os.F_OK):
         why = "nothing was reported yet, or the application has another user or another `spool`"
         raise StoreError(f"there is no spool at {path}: {why if found.settings else 'check the path'}")
+    require_readable(found.folder)
+    return found
+
+
+def require_readable(folder: Folder) -> None:
+    """Raise StoreError where a path is no spool, or one that may not be read."""
+    path = folder.path
     if not path.is_dir():
         raise StoreError(f"{path} is no folder; a spool is one")
     if not os.access(path, os.R_OK | os.X_OK):
-        found.folder.require_owner()
+        folder.require_owner()
         raise StoreError(f"the spool {path} can't be read: its owner may not; chmod 700 it")
-    if not found.folder.is_spool:
+    if not folder.is_spool:
         raise StoreError(f"{path} is no spool: it holds other files, and none of tocsin's")
-    return found
 
 
 def settings_place(settings: Settings, environ: Mapping[str, str]) -> SpoolPlace:

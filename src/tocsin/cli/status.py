@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tocsin.cli.command import Command, with_place
 from tocsin.cli.console import GREEN, RED, YELLOW, Console
-from tocsin.cli.place import Place, place
+from tocsin.cli.place import Place, place, require_readable
 from tocsin.cli.survey import Consumer, Survey, survey
 from tocsin.cli.words import number, size
 from tocsin.event import limits
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         if not os.access(where.folder.path, os.F_OK):
             found = [_missing(where)]
         else:
-            _require_readable(where)
+            require_readable(where.folder)
             seen = survey(where.folder, now)
             found = sorted(problems(seen, now), key=lambda problem: -problem.code)
     except StoreError as fault:
@@ -132,17 +132,6 @@ def _age_s(consumer: Consumer, now: datetime) -> float:
 def _missing(where: Place) -> Problem:
     why = "nothing was reported yet, or the application has another user or `spool`" if where.settings else "check it"
     return Problem(_WARNING, f"there is no spool at {where.folder.path}: {why}")
-
-
-def _require_readable(where: Place) -> None:
-    path = where.folder.path
-    if not path.is_dir():
-        raise StoreError(f"{path} is no folder; a spool is one")
-    if not os.access(path, os.R_OK | os.X_OK):
-        where.folder.require_owner()
-        raise StoreError(f"the spool {path} can't be read: its owner may not; chmod 700 it")
-    if not where.folder.is_spool:
-        raise StoreError(f"{path} is no spool: it holds other files, and none of tocsin's")
 
 
 def _say(where: Place, seen: Survey | None, found: list[Problem], code: int, console: Console) -> None:
