@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Leader"]
 
-_SWEEP_S: Final = 60.0
+_SWEEP_S: Final = 15.0
 _STAND_IN: Final = "is_stand_in"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -61,13 +61,22 @@ def _counted(sighting: Sighting, about: Mapping[str, Any], now: datetime) -> dic
         **_whereabouts(about, at),
     }
     if sighting.body is not None:
-        first = json.loads(sighting.body)
-        members |= {name: first[name] for name in ("level", "logger", "message", "template", "location")}
-        if first["exception"] is not None:
-            members["exception"] = {name: first["exception"][name] for name in ("type", "message")}
+        members |= _likeness(sighting.body)
     elif not sighting.is_count:
         members["reason"] = "report torn: the process died, or the disk was full, while it was written"
     members |= {"origin": _origin_members(sighting.origin), "occurrences": sighting.occurrences}
+    return members
+
+
+def _likeness(body: bytes) -> dict[str, Any]:
+    """Return what counted occurrences have in common with the fault's first report; nothing if that can't be read."""
+    try:
+        first = json.loads(body)
+        members = {name: first[name] for name in ("level", "logger", "message", "template", "location")}
+        if first["exception"] is not None:
+            members["exception"] = {name: first["exception"][name] for name in ("type", "message")}
+    except (ValueError, KeyError, TypeError):
+        return {}
     return members
 
 

@@ -67,7 +67,7 @@ def read_on(reader: GenerationReader, cursor: Cursor, max_bytes: int, *, with_co
             sightings.append(Sighting(header, origin, header.count, record.body or None))
         elif header.type == segment_format.COUNT:
             first = reader.fault(header.fault)
-            body = None if first is None else reader.body(first[1])
+            body = None if first is None else reader.body(first[1]) or None
             sightings.append(Sighting(header, Origin(*reader.key, offset=record.offset), header.count, body))
     offset = found[-1].end if found else cursor.offset
     if found or not with_counts:
@@ -95,5 +95,5 @@ def _read_counts(reader: GenerationReader, cursor: Cursor) -> Reading:
         if first is None or first[1] >= cursor.offset:
             continue  # its record is still to be read
         counts[cell] = value
-        sightings.append(Sighting(first[0], origin, delta, reader.body(first[1])))
+        sightings.append(Sighting(first[0], origin, delta, reader.body(first[1]) or None))
     return Reading(tuple(sightings), Cursor(cursor.offset, counts), tuple(losses), tallies=tallies)

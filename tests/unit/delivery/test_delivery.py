@@ -150,6 +150,19 @@ def test_events_and_counts_add_up_in_sink_and_ledger(scene: Scene) -> None:
     assert occurrences(sink.lines, OTHER) == 1 == scene.counted(OTHER)
 
 
+def test_counts_of_a_fault_whose_report_was_given_up_are_delivered(scene: Scene) -> None:
+    """Past spool_max_mb a record has no body."""
+    place = scene.writer.append(Occurrence("error", 40, 1, FAULT, scene.time.timestamp(), b""))
+    assert place is not None
+    for _ in range(3):
+        scene.writer.count(place)
+    sink = Memory()
+    scene.run(sink)
+    counted = [line for line in sink.lines if "slot" in line["origin"]]
+    assert [line["occurrences"] for line in counted] == [3]
+    assert scene.counted() == 4
+
+
 def test_counts_that_grow_are_told_as_what_was_added(scene: Scene) -> None:
     place = scene.happen()
     sink = Memory()
