@@ -34,7 +34,7 @@ def say(text: str) -> None:
     try:
         stream.write(f"tocsin: {text}\n")
         stream.flush()
-    except (OSError, ValueError, AttributeError):
+    except Exception:  # noqa: BLE001 - sys.stderr may be anybody's object, or be written to by the thread we interrupt
         return
 
 

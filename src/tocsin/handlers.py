@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Final
 
 from tocsin.complaints import complain
-from tocsin.event.errors import TocsinError
 from tocsin.reporter import Reporter, current, ensure
 
 __all__ = ["LogHandler"]
 
+_RETRY_S: Final = 60.0
 _OURS: Final = ("tocsin.internal", "tocsin.report")
 
 
@@ -29,7 +30,7 @@ class LogHandler(logging.Handler):
         super().__init__(level)
         self._reporter: Reporter | None = None
         self._console: logging.Handler | None = None
-        self._has_failed = False
+        self._failed_at = -_RETRY_S
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record; unlike the standard handler no lock is held, so a fork can't leave it locked."""
@@ -63,12 +64,13 @@ class LogHandler(logging.Handler):
         if present is not None:
             return present
         if self._reporter is None or self._reporter.is_closed:
+            if time.monotonic() - self._failed_at < _RETRY_S:
+                return None
             try:
                 self._reporter = ensure()
-            except TocsinError as fault:
-                if not self._has_failed:
-                    self._has_failed = True
-                    complain("setup", f"LogHandler reports nothing: {fault}")
+            except Exception as fault:  # noqa: BLE001 - a log call must not fail because there is no configuration
+                self._failed_at = time.monotonic()
+                complain("setup", f"LogHandler reports nothing: {fault}")
                 return None
         return self._reporter
 

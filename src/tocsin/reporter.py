@@ -10,11 +10,10 @@ import logging
 import os
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tocsin import integrations
 from tocsin.complaints import complain, say
@@ -232,9 +231,12 @@ class Reporter:
         process = self.intake.processes.known()
         if process is None or process.pid != os.getpid():
             return
-        is_alone = not SpoolReader(self._folder).has_living(but=process.writer.process)
-        self._end_delivery(limits.EXIT_DELAY_S if is_alone else 0.0)
-        process.writer.retry_pending()
+        try:
+            is_alone = not SpoolReader(self._folder).has_living(but=process.writer.process)
+            self._end_delivery(limits.EXIT_DELAY_S if is_alone else 0.0)
+            process.writer.retry_pending()
+        except Exception as fault:  # noqa: BLE001 - what is spooled goes out by another process; the exit goes on
+            complain("exit", f"delivery could not be ended: {type(fault).__name__}", fault)
 
     def _new_term(self) -> Term:
         return Term(self._folder, self._new_leader, is_dedicated=False)
@@ -269,47 +271,44 @@ class Reporter:
         return self._salt
 
 
-_current: Reporter | None = None
-_lock = threading.Lock()
+_present: dict[str, Reporter] = {}  # one at most; a dictionary's own steps are atomic, so no lock can be left held
+_KEY: Final = "reporter"
 
 
 def current() -> Reporter | None:
     """Return this process's Reporter, if there is one."""
-    return _current
+    return _present.get(_KEY)
 
 
 def ensure() -> Reporter:
     """Return this process's Reporter, made by the environment's configuration where there is none."""
-    return _current or establish(load(None, {}, os.environ, check_sinks=faults_of))
+    return current() or establish(load(None, {}, os.environ, check_sinks=faults_of))
 
 
 def establish(settings: Settings, before_spool: BeforeSpool | None = None) -> Reporter:
     """Make the process's Reporter, or return the one of equal settings. Raises ConfigError where they differ."""
-    global _current
-    with _lock:
-        if _current is not None and _current.is_substitute:
-            return _current
-        if _current is None:
-            _current = Reporter(settings, before_spool=before_spool)
-        elif _current.settings != settings or _current.before_spool is not before_spool:
-            raise ConfigError(
-                "setup() was called before with other settings, and a process has one Reporter; "
-                f"{_differences(_current.settings, settings)}; call close() on the first one, or set up once"
-            )
-        return _current
+    present = current() or _present.setdefault(_KEY, Reporter(settings, before_spool=before_spool))
+    if present.is_substitute:
+        return present
+    if present.settings != settings or present.before_spool is not before_spool:
+        raise ConfigError(
+            "setup() was called before with other settings, and a process has one Reporter; "
+            f"{_differences(present.settings, settings)}; call close() on the first one, or set up once"
+        )
+    return present
 
 
 def substitute(reporter: Reporter | None) -> Reporter | None:
     """Make another Reporter the process's own; return the one before. For `tocsin.testing`."""
-    global _current
-    previous, _current = _current, reporter
+    previous = _present.pop(_KEY, None)
+    if reporter is not None:
+        _present[_KEY] = reporter
     return previous
 
 
 def _forget(reporter: Reporter) -> None:
-    global _current
-    if _current is reporter:
-        _current = None
+    if current() is reporter:
+        _present.pop(_KEY, None)
 
 
 def _differences(first: Settings, second: Settings) -> str:

@@ -65,6 +65,15 @@ def test_a_broken_handler_or_stderr_is_survived(monkeypatch: pytest.MonkeyPatch)
         logging.getLogger("tocsin.internal").removeHandler(handler)
 
 
+def test_a_stderr_that_raises_whatever_it_likes_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hostile:
+        def write(self, text: str) -> None:
+            raise RuntimeError("reentrant call")
+
+    monkeypatch.setattr(sys, "stderr", Hostile())
+    complain("sort", "it failed")
+
+
 def test_sorts_are_bounded() -> None:
     for number in range(1_000):
         complain(f"sort {number}", "it failed")

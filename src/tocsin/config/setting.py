@@ -18,6 +18,7 @@ __all__ = [
     "duration_s",
     "parse_table",
     "port",
+    "positive",
     "size_mb",
     "text",
     "texts",
@@ -109,6 +110,14 @@ def count(value: Any) -> int:
     number = _number(value)
     if number is None or number < 0 or number != int(number):
         raise ValueError("must be a whole number from 0")
+    return int(number)
+
+
+def positive(value: Any) -> int:
+    """Parse a whole number from 1."""
+    number = _number(value)
+    if number is None or number < 1 or number != int(number):
+        raise ValueError("must be a whole number from 1")
     return int(number)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from tocsin.config.setting import Setting, boolean, choice, count, size_mb, text, texts
+from tocsin.config.setting import Setting, boolean, choice, positive, size_mb, text, texts
 from tocsin.config.values import kinds, level, logger_levels, name, one_line, page, path, sink_list, statuses
 from tocsin.event.limits import KEEP_DAYS, SPOOL_BYTES
 
@@ -145,9 +145,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "keep_days",
-        count,
+        positive,
         KEEP_DAYS,
-        "how long delivered events stay readable for `tocsin show`",
+        "how long events stay readable for `tocsin show`; what is still undelivered then is given up, and counted",
         unit="days",
         type_name="whole number",
     ),

@@ -1,7 +1,6 @@
 """Where the spool is: the setting, the environment and the user go in, a path and whether it is a stopgap leave.
 
-Nothing is created here; the spool does that, and then asks `private_fault` again, since what is not there yet
-can be put there by somebody else first.
+Nothing is created here; the spool does that, and refuses a folder that is a link or another user's.
 """
 
 from __future__ import annotations

@@ -55,8 +55,10 @@ class Host:
         self._is_running = True
         try:
             start_native_thread(self._run)
-        except RuntimeError as fault:  # at the interpreter's end; what is spooled goes out by another process
+        except RuntimeError as fault:  # the interpreter ends, or there are too many threads: tried at the next wake
             self._is_running = False
+            self._pid = 0
+            self._claims.clear()
             complain("delivery", f"no thread for delivery: {fault}")
 
     def stop(self, timeout_s: float) -> bool:
@@ -71,14 +73,22 @@ class Host:
         self._claims.clear()
         return not self._is_running
 
+    def _round(self, term: Term) -> bool:
+        try:
+            worked = term.step()
+            self._each_round()
+        except Exception as fault:  # noqa: BLE001 - one round that fails must not be the last
+            complain("delivery", f"a round of delivery failed: {type(fault).__name__}", fault)
+            return False
+        return worked
+
     def _run(self) -> None:
         sleep = native_sleep()
         term = self.term
         pid = self._pid
         try:
             while term is not None and not self._is_stopping and self._pid == pid:
-                worked = term.step()
-                self._each_round()
+                worked = self._round(term)
                 sleep(SLICE_PAUSE_S if worked else limits.LEADER_POLL_S)
             if term is not None:
                 term.end()

@@ -56,6 +56,6 @@ class Job:
     def _run(self) -> None:
         try:
             self._outcome = self._call()
-        except Exception as fault:  # noqa: BLE001 - a sink may be anybody's code; it must not end delivery
+        except BaseException as fault:  # noqa: BLE001 - a sink may be anybody's code; it must not end delivery
             complain("sink", f"a sink failed unexpectedly: {type(fault).__name__}: {fault}", fault)
             self._outcome = Unavailable(f"{type(fault).__name__}: {fault}", "this is a fault of the sink itself")

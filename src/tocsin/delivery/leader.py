@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tocsin.complaints import complain, say
@@ -94,7 +95,7 @@ class Leader:
         waiting = [reader for reader in readers if reader.key not in self._finished]
         worked = False
         for reader in waiting:
-            worked |= self._ledger.read(reader, now)
+            worked |= self._ledger.read(reader, now, is_hurried=bool(requests))
         is_read = not worked
         if is_read:  # so that a fault can be muted that the ledger had not read yet
             worked = apply_mutes(self.folder, self._state, now)
@@ -121,9 +122,11 @@ class Leader:
 
     def close(self) -> None:
         """Release sinks and state; a call that is under way may be repeated by the next leader."""
-        for outlet in self.outlets:
-            outlet.close()
-        self._state.close()
+        try:
+            for outlet in self.outlets:
+                outlet.close()
+        finally:
+            self._state.close()
 
     # -- sinks that come and go ----------------------------------------------------------------------------
 
@@ -164,7 +167,8 @@ class Leader:
     # -- now and then --------------------------------------------------------------------------------------
 
     def _hurry_requests(self) -> list[str]:
-        return [path.name for path in self.folder.path.glob("*.hurry")]
+        wishes = list(self.folder.path.glob("*.hurry"))
+        return [path.name for path in wishes if -limits.HURRY_S < _age_s(path) < limits.HURRY_S]
 
     def _has_stuck(self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool) -> bool:
         """Tell whether something waits for a sink that is failing."""
@@ -212,6 +216,13 @@ class Leader:
                 self._tell(text, f"sink {outlet.identity} is failing")
             except Exception as fault:  # noqa: BLE001 - telling of a failure must not become one
                 complain("tell", f"a failing sink could not be told: {type(fault).__name__}", fault)
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _frozen(cursor: Cursor) -> tuple[int, tuple[tuple[int, int], ...]]:

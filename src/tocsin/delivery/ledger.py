@@ -25,6 +25,7 @@ class Ledger:
         self._state = state
         self._pause = pause
         self._cursors: dict[tuple[str, int], Cursor] = {}
+        self._counted_at: dict[tuple[str, int], datetime] = {}
 
     def cursor(self, key: tuple[str, int]) -> Cursor:
         """Return how far a generation was read."""
@@ -32,12 +33,24 @@ class Ledger:
             self._cursors[key] = self._state.cursor(LEDGER, *key) or START
         return self._cursors[key]
 
-    def read(self, reader: GenerationReader, now: datetime) -> bool:
-        """Read one slice of one generation; return whether there was anything."""
+    def read(self, reader: GenerationReader, now: datetime, *, is_hurried: bool = False) -> bool:
+        """Read one slice of one generation; return whether there was anything.
+
+        Counts of the living are read once a second: in a storm they grow all the time, and each reading is a commit.
+        """
         before = self.cursor(reader.key)
-        reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=True)
+        counted_at = self._counted_at.get(reader.key)
+        with_counts = (
+            is_hurried
+            or reader.is_dead
+            or counted_at is None
+            or not 0 <= (now - counted_at).total_seconds() < limits.COUNT_READ_INTERVAL_S
+        )
+        reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=with_counts)
         if reading.cursor == before:
             return False
+        if reading.cursor.counts != before.counts:
+            self._counted_at[reader.key] = now
         found = [self._occurrences(sighting, reader, now) for sighting in reading.sightings]
         with self._state.transaction():
             for seen in found:
@@ -50,6 +63,7 @@ class Ledger:
     def forget(self, key: tuple[str, int]) -> None:
         """Drop what is remembered of a generation that is gone."""
         self._cursors.pop(key, None)
+        self._counted_at.pop(key, None)
 
     def _save(self, reader: GenerationReader, reading: Reading) -> None:
         self._state.save_cursor(LEDGER, *reader.key, reading.cursor)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from tocsin.complaints import say
+from tocsin.complaints import complain, say
 from tocsin.delivery.health import Health
 from tocsin.delivery.job import Job
 from tocsin.delivery.lines import loss_entry, sighting_entry
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["EntryOutlet", "Outlet"]
 
 _HEALTH: Final = "health"
+
+
+# Calls that were under way when their leader ended, by the sink's id; a job holds its sink, so ids stay unique.
+_left_running: dict[int, Job] = {}
 
 
 class Outlet:
@@ -65,7 +69,7 @@ class Outlet:
             self._job = None
             self._settle(outcome, now)
             return True
-        if not self._may_try(now, is_hurried):
+        if self._is_left_running() or not self._may_try(now, is_hurried):
             return False
         call = self._next_call(readers, now, is_hurried)
         if call is None:
@@ -94,8 +98,25 @@ class Outlet:
         self._save_health(replace(self.health, is_told=True))
 
     def close(self) -> None:
-        """Release the sink."""
+        """Release the sink; one whose call is under way when that has come back, before it is used again."""
+        if self._job is not None and self._job.outcome is None:
+            _left_running[id(self.built.sink)] = self._job
+            return
+        try:
+            self.built.sink.close()
+        except Exception as fault:  # noqa: BLE001 - a sink may be anybody's code; the others are to be closed as well
+            complain("sink", f"{self.identity} could not be closed: {type(fault).__name__}", fault)
+
+    def _is_left_running(self) -> bool:
+        """Tell whether a call of the leader before is still under way: a sink takes one call at a time."""
+        job = _left_running.get(id(self.built.sink))
+        if job is None:
+            return False
+        if job.outcome is None:
+            return True
+        del _left_running[id(self.built.sink)]
         self.built.sink.close()
+        return False
 
     def _settle(self, outcome: Outcome, now: datetime) -> None:
         if isinstance(outcome, Unavailable):
@@ -157,10 +178,6 @@ class EntryOutlet(Outlet):
         """Drop what is remembered of a generation that is gone."""
         self._cursors.pop(key, None)
         self._counted_at.pop(key, None)
-
-    def backlog_bytes(self, readers: Sequence[GenerationReader]) -> int:
-        """Return how many bytes of records wait for this sink."""
-        return sum(max(0, reader.size_bytes() - self.cursor(reader.key).offset) for reader in readers)
 
     def _next_call(
         self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool

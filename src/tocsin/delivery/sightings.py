@@ -46,7 +46,6 @@ class Reading:
     cursor: Cursor = START
     losses: tuple[tuple[str, int, Origin], ...] = ()
     garbage: int = 0
-    is_exhausted: bool = True  # nothing more to read just now
     tallies: dict[str, int] = field(default_factory=dict)  # cumulative, by reason
 
 
@@ -71,7 +70,7 @@ def read_on(reader: GenerationReader, cursor: Cursor, max_bytes: int, *, with_co
             sightings.append(Sighting(header, Origin(*reader.key, offset=record.offset), header.count, body))
     offset = found[-1].end if found else cursor.offset
     if found or not with_counts:
-        return Reading(tuple(sightings), Cursor(offset, cursor.counts), garbage=garbage, is_exhausted=not found)
+        return Reading(tuple(sightings), Cursor(offset, cursor.counts), garbage=garbage)
     return _read_counts(reader, cursor)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from tocsin.event.errors import DecodeError
 
-__all__ = ["ALPHABET", "SUFFIXES", "distance", "make", "parse", "prefix", "suffix"]
+__all__ = ["ALPHABET", "SUFFIXES", "distance", "make", "number", "parse", "prefix", "suffix"]
 
 # Thirty characters, no look-alikes (0 o 1 i l s are missing); shown in capitals, read in either case.
 ALPHABET: Final = "23456789abcdefghjkmnpqrtuvwxyz"
@@ -49,7 +49,7 @@ def parse(text: str) -> tuple[str, str]:
 
 def distance(from_suffix: str, to_suffix: str) -> int:
     """Return how many occurrences lie from one suffix forward to another (0 <= d < SUFFIXES)."""
-    return (_number(to_suffix) - _number(from_suffix)) % SUFFIXES
+    return (number(to_suffix) - number(from_suffix)) % SUFFIXES
 
 
 def _digits(number: int, width: int) -> str:
@@ -60,7 +60,8 @@ def _digits(number: int, width: int) -> str:
     return out
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """Return the number that a suffix stands for; characters outside the alphabet count as its first."""
     value = 0
     for character in text.lower():
         value = value * 30 + _VALUES.get(character, 0)

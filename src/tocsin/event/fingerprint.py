@@ -12,7 +12,7 @@ from typing import Final
 from tocsin.event.limits import MESSAGE_CHARS
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request
 
-__all__ = ["ANSWER_LOGGER", "VERSION", "fingerprint", "normalise"]
+__all__ = ["ANSWER_LOGGER", "VERSION", "fingerprint", "first_segment", "normalise"]
 
 VERSION: Final = "v1"
 ANSWER_LOGGER: Final = "tocsin.answer"  # of the warnings made from a response's status
@@ -81,8 +81,15 @@ def _template(event: Event) -> str:
 def _place(request: Request) -> str:
     if request.route or request.endpoint:
         return request.route or request.endpoint or ""
-    # Visitors choose paths; a whole one would make as many issues as somebody cares to send.
-    return "/" + normalise(request.path.lstrip("/").partition("/")[0])
+    return first_segment(request.path)
+
+
+def first_segment(path: str) -> str:
+    """Return what of a path names an issue where there is no route.
+
+    Visitors choose paths; a whole one would make as many issues as somebody cares to send.
+    """
+    return "/" + normalise(path.lstrip("/").partition("/")[0])
 
 
 def _has_frames(info: ExceptionInfo) -> bool:

@@ -36,8 +36,8 @@ STACK_WALK_FRAMES: Final = 500  # frames walked up in search of the middleware
 # -- caches and tables of a process --------------------------------------------------------------------
 CACHED_FRAMES: Final = 4_096
 CACHED_KEYS: Final = 2_048  # names known to be sensitive or not
-CACHED_SOURCE_FILES: Final = 256
-SOURCE_FILE_BYTES: Final = 4_194_304
+CACHED_SOURCE_FILES: Final = 32
+SOURCE_FILE_BYTES: Final = 1_048_576
 LIMITER_KEYS: Final = 4_096
 PENDING_EVENTS: Final = 100  # kept in memory while the spool can't be written
 
@@ -56,6 +56,7 @@ KEEP_DAYS: Final = 7
 # -- delivery ------------------------------------------------------------------------------------------
 SLICE_BYTES: Final = 65_536  # read per sink and slice
 BATCH_ENTRIES: Final = 100
+COUNT_READ_INTERVAL_S: Final = 1.0  # at most so often the counts of a living process are read
 COUNT_LINE_INTERVAL_S: Final = 5.0  # at most one count line per fault, sink and process in this time
 LEADER_POLL_S: Final = 0.25
 EXIT_DELAY_S: Final = 2.0
@@ -63,6 +64,7 @@ RETRY_FIRST_S: Final = 5.0
 RETRY_MAX_S: Final = 900.0
 HURRIED_TRIES: Final = 3  # of a failing sink while somebody waits for a flush; then its backoff holds again
 HURRIED_PAUSE_S: Final = 0.5
+HURRY_S: Final = 60.0  # an older wish is that of a process which died waiting
 SINK_DOWN_TOLD_S: Final = 900.0  # a sink failing this long is told through the others
 
 # -- notices -------------------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+from tocsin.capture.anatomy import traceback as exc_traceback
 from tocsin.capture.key import FaultKey, fault_key, record_key
 from tocsin.capture.piece import Piece
 from tocsin.complaints import complain, say
 from tocsin.event import error_id as ids
 from tocsin.event import limits, wire
-from tocsin.event.fingerprint import fingerprint
+from tocsin.event.fingerprint import fingerprint, first_segment
 from tocsin.event.model import Event
 from tocsin.event.scrub import Scrubber
 from tocsin.intake.compose import Composer
@@ -75,10 +76,11 @@ class Capturer:
         _, is_full = process.limiter.admit(record_key("", 0, f"stronger {issue}"))
         if not is_full:
             return
-        event = replace(self._composed(piece, exc, environ), fingerprint=issue, error_id=error_id)
+        number = ids.number(error_id.partition("-")[2])
+        event = replace(self._composed(piece, exc, environ)[0], fingerprint=issue, error_id=error_id)
         kept, body = self._asked(event, process)
         if kept is not None:
-            process.writer.append(_occurrence(kept, 0, body), count=0)
+            process.writer.append(_occurrence(kept, number, body), count=0)
             self._freshen(environ, kept)
 
     def _count(self, process: Process, entry: Entry) -> bool:
@@ -89,8 +91,8 @@ class Capturer:
             return True
         if place is None:
             is_counted = bool(entry.prefix) and process.writer.keep_count(entry.fingerprint)
-        else:  # a fault has its place in one generation: in a new one it begins with a record
-            is_counted = place.generation is process.writer.generation and process.writer.count(place)
+        else:
+            is_counted = process.writer.count(place)
         self.counted += is_counted
         return is_counted
 
@@ -103,16 +105,20 @@ class Capturer:
         exc: BaseException | None,
         environ: Mapping[str, Any] | None,
     ) -> str:
-        event = self._composed(piece, exc, environ)
-        entry.fingerprint = issue = entry.fingerprint or fingerprint(event)
-        entry.prefix = ids.prefix(issue)
-        event = replace(event, fingerprint=issue, error_id=ids.make(entry.prefix, number))
+        event, is_whole = self._composed(piece, exc, environ)
+        issue = entry.fingerprint or fingerprint(event)
+        prefix = ids.prefix(issue)
+        event = replace(event, fingerprint=issue, error_id=ids.make(prefix, number))
         kept, body = self._asked(event, process)
         entry.is_dropped = kept is None
         if kept is None:
+            entry.prefix = prefix
             process.writer.tally("hook_dropped")
             return event.error_id
         place = process.writer.append(_occurrence(kept, number, body))
+        if not is_whole:  # so little of it is an identity for this once only
+            return event.error_id
+        entry.fingerprint, entry.prefix = issue, prefix
         # On a full disk a place of before is still good for counting: its cells have their space.
         entry.data = place or entry.data
         if place is None and process.writer.is_failing:
@@ -125,12 +131,15 @@ class Capturer:
         if isinstance(environ, dict):
             environ[FRESH] = event
 
-    def _composed(self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> Event:
+    def _composed(
+        self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None
+    ) -> tuple[Event, bool]:
+        """Return (event, whether it is whole)."""
         try:
-            return self._composer.compose(piece, exc, environ)
+            return self._composer.compose(piece, exc, environ), True
         except Exception as fault:  # noqa: BLE001 - without a full report there is still a type and a place to tell
             complain("capture", f"a report could not be captured in full: {type(fault).__name__}", fault)
-            return self._composer.bare(piece.kind, exc)
+            return self._composer.bare(piece.kind, exc), False
 
     def _asked(self, event: Event, process: Process) -> tuple[Event | None, bytes]:
         """Return (event, wire form) after ``before_spool`` changed or dropped (None) it.
@@ -183,11 +192,21 @@ def _occurrence(event: Event, number: int, body: bytes) -> Occurrence:
 
 
 def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> FaultKey:
-    """Return the fault key; of messages about answers it tells routes apart."""
+    """Return the fault key, never coarser than the fingerprint: what differs there differs here."""
     if piece.custom_fingerprint:
         return record_key("", 0, piece.custom_fingerprint)
     if exc is not None:
-        return fault_key(exc)
-    route = environ.get("tocsin.route", "") if environ is not None and piece.status is not None else ""
-    name = f"{piece.logger} {route}" if route else piece.logger
+        key = fault_key(exc)
+        if exc_traceback(exc) is not None:
+            return key
+        # Never raised: a fingerprint without frames is that of the record.
+        return FaultKey((*key.parts, piece.logger, piece.levelno, piece.template), key.pins)
+    name = piece.logger
+    if piece.status is not None and environ is not None:
+        path = environ.get("tocsin.route") or environ.get("tocsin.endpoint") or first_segment(_path(environ))
+        name = f"{name} {path} {piece.status}"
     return record_key(name, piece.levelno, piece.template, is_formatted=piece.is_formatted)
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    return f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"

@@ -114,7 +114,7 @@ class Folder:
 
     def processes(self) -> set[str]:
         """Return the processes that have a live file, dead or alive."""
-        return {path.stem for path in self.path.glob("*.live")}
+        return {path.stem for path in self.path.glob("*.live") if not path.name.startswith(".")}  # not yet published
 
     def size_bytes(self) -> int:
         """Return what the spool's files take, as far as they can be read."""

@@ -130,7 +130,8 @@ def records(data: bytes, base: int, *, is_final: bool) -> Iterator[Record]:
         if after is None:
             if not is_final and header is None:
                 return  # garbage at the end of a living segment: its next record will show where it ends
-            after = len(data)
+            # More may follow what was read: a header that begins in its last bytes is found with the next reading.
+            after = len(data) if is_final else max(at + 1, len(data) - HEADER_BYTES + 1)
         yield Record(base + at, base + after, header, None)
         at = after
 

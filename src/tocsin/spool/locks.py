@@ -44,17 +44,18 @@ class FileLock:
         if is_held(self.path):
             return False
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        status = os.fstat(fd)
+        key = status.st_dev, status.st_ino
+        _held[key] = os.getpid()  # before the lock is taken: a look at the file in between would give it up again
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BaseException as fault:
+            _held.pop(key, None)
             os.close(fd)
-            return False
-        except BaseException:
-            os.close(fd)
+            if isinstance(fault, BlockingIOError):
+                return False
             raise
         self._fd, self._pid = fd, os.getpid()
-        status = os.fstat(fd)
-        _held[status.st_dev, status.st_ino] = self._pid
         return True
 
     @property

@@ -155,11 +155,6 @@ class SpoolReader:
         self.has_newer = any(not reader.is_dead for reader in newer)
         return [reader for reader in present.values() if reader not in newer]
 
-    def reader(self, process: str, generation: int) -> GenerationReader:
-        """Return the reader of one generation, made if need be."""
-        key = (process, generation)
-        return self._readers.get(key) or GenerationReader(GenerationPath(self.folder.path, *key))
-
     def has_living(self, but: str = "") -> bool:
         """Tell whether another process than ``but`` is alive on this spool."""
         return any(process != but and is_held(self.folder.live(process)) for process in self.folder.processes())

@@ -10,9 +10,7 @@ import itertools
 import json
 import os
 import secrets
-import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,32 +22,21 @@ from tocsin.event.errors import StoreError
 from tocsin.event.model import Kind
 from tocsin.spool import format as segment_format
 from tocsin.spool.about import read_about
+from tocsin.spool.brief_lock import BriefLock
 from tocsin.spool.counters import FIRST_FAULT_CELL, TOTAL_CELLS, Counters
 from tocsin.spool.folder import Folder, GenerationPath
 from tocsin.spool.locks import FileLock, is_held
+from tocsin.spool.memory import Memory, Occurrence
 from tocsin.spool.tallies import TALLIES
 
 __all__ = ["Generation", "Occurrence", "Place", "Writer"]
 
 _RETRY_S: Final = 1.0
 _SIZE_LOOK_S: Final = 10.0
-_WAIT_S: Final = 0.05  # for another thread that is opening the spool; a signal handler can't wait for its own
 _CELL_OF: Final = {name: cell for cell, name in enumerate(TALLIES)}
 _SEGMENTS: Final = 8
 _MIN_SEGMENT_BYTES: Final = 65_536
 _MAX_FAULT: Final = TOTAL_CELLS - FIRST_FAULT_CELL
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """Be one occurrence to spool: what the record's header tells, and the wire event as body."""
-
-    kind: Kind
-    levelno: int
-    number: int
-    fingerprint: str
-    time: float
-    body: bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -72,9 +59,9 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Tell where a fault is counted: its number in one generation."""
+    """Tell where a fault is counted: its number in a generation, by number, so that nothing keeps that one open."""
 
-    generation: Generation
+    generation: int
     fault: int
     kind: Kind
     levelno: int
@@ -105,13 +92,12 @@ class Writer:
         # Only whole segments can be removed, so a small spool has small ones.
         self._segment_bytes = min(limits.SEGMENT_BYTES, max(max_bytes // _SEGMENTS, _MIN_SEGMENT_BYTES))
         self._is_synced = is_synced
-        self._lock = threading.Lock()
-        self._opener = 0  # the thread that holds the lock
+        self._lock = BriefLock()
         self._live: FileLock | None = None
         self._generation: Generation | None = None
         self._next_generation = 0
         self._retry_at = 0.0
-        self._pending: deque[tuple[Occurrence, int]] = deque()
+        self._memory = Memory()
         self._pending_tallies: dict[str, int] = {}
         self._is_told = False
         self._is_over = False
@@ -138,7 +124,7 @@ class Writer:
         self._look_at_link()
         generation = self._writable()
         if generation is not None:
-            if self._pending:
+            if self._memory:
                 self._write_pending(generation)
             if self._is_full():
                 occurrence = replace(occurrence, body=b"")
@@ -146,16 +132,22 @@ class Writer:
             place = self._write(generation, occurrence, min(count, 1))
             if place is not None:
                 if count > 1:
-                    self._append_count(place, count - 1)
+                    self._append_count(generation, place, count - 1)
                 return place
         self._keep(occurrence, count)
         return None
 
     def count(self, place: Place) -> bool:
-        """Count one more occurrence of a known fault; return False if it could not be counted durably."""
-        if place.fault < _MAX_FAULT and place.generation.counters.increment(FIRST_FAULT_CELL + place.fault):
+        """Count one more occurrence of a known fault; return False where it has to be spooled to be counted.
+
+        A fault has its place in one generation; in the next one it begins with a record again.
+        """
+        generation = self._generation
+        if generation is None or generation.path.generation != place.generation:
+            return False
+        if place.fault < _MAX_FAULT and generation.counters.increment(FIRST_FAULT_CELL + place.fault):
             return True
-        return self._append_count(place, 1)
+        return self._append_count(generation, place, 1)
 
     def tally(self, reason: str, by: int = 1) -> None:
         """Count something under one of `TALLIES`, durably where a generation is open."""
@@ -169,7 +161,7 @@ class Writer:
         Somebody may have removed the folder (a cleaner of temporary files): then the next event begins a new one.
         """
         self._look_at_link()
-        if self._pending or self._pending_tallies:
+        if self._memory or self._pending_tallies:
             generation = self._writable()
             if generation is not None:
                 self._write_pending(generation)
@@ -178,11 +170,14 @@ class Writer:
         generation = self._generation
         if generation is not None and os.fstat(generation.fd).st_nlink == 0:
             complain("spool_removed", f"the spool {self.folder.path} was removed; a new one is begun")
-            self._generation = self._live = None
+            self._generation = None
+            live, self._live = self._live, None
+            if live is not None:
+                live.release()
 
     def pending(self) -> int:
         """Return how many occurrences are kept in memory because the spool can't be written."""
-        return sum(count for _, count in list(self._pending))
+        return self._memory.occurrences()
 
     def tallies(self) -> dict[str, int]:
         """Return this process's tallies of the open generation and of memory."""
@@ -197,7 +192,7 @@ class Writer:
         """Give the files up; what was spooled stays. The process counts as dead afterwards."""
         self._retry_at = 0.0
         self.retry_pending()
-        if self._pending:
+        if self._memory:
             self.tally("pending_overflow", lost := self.pending())
             complain("spool_lost", f"{lost} occurrences are lost: the spool {self.folder.path} can't be written")
         self._generation = None
@@ -211,7 +206,7 @@ class Writer:
         generation = self._generation
         if generation is not None and generation.size_bytes < self._segment_bytes:
             return generation
-        if time.monotonic() < self._retry_at or not self._acquire():
+        if time.monotonic() < self._retry_at or not self._lock.acquire():
             return generation
         try:
             if self._generation is generation:
@@ -220,16 +215,8 @@ class Writer:
             self._retry_at = time.monotonic() + _RETRY_S
             self._tell_unwritable(fault)
         finally:
-            self._opener = 0
             self._lock.release()
         return self._generation
-
-    def _acquire(self) -> bool:
-        """Take the lock, unless this very thread holds it: then a signal came while it was opening the spool."""
-        if self._opener == threading.get_ident() or not self._lock.acquire(timeout=_WAIT_S):
-            return False
-        self._opener = threading.get_ident()
-        return True
 
     def _open_next(self) -> Generation:
         if self._live is None:
@@ -311,9 +298,9 @@ class Writer:
             return None
         if written < len(data):
             self._keep(occurrence, 0)  # the header is there, so the leader counts it; the report follows
-        return Place(generation, fault, occurrence.kind, occurrence.levelno, occurrence.fingerprint)
+        return Place(generation.path.generation, fault, occurrence.kind, occurrence.levelno, occurrence.fingerprint)
 
-    def _append_count(self, place: Place, count: int) -> bool:
+    def _append_count(self, generation: Generation, place: Place, count: int) -> bool:
         data = segment_format.pack(
             segment_format.COUNT,
             b"",
@@ -324,17 +311,17 @@ class Writer:
             fingerprint=place.fingerprint,
             time=time.time(),
         )
-        return self._append(place.generation, data) >= segment_format.HEADER_BYTES
+        return self._append(generation, data) >= segment_format.HEADER_BYTES
 
     def _append(self, generation: Generation, data: bytes) -> int:
         """Write at the end; return how many bytes the kernel took. A short write is a full disk."""
         try:
             written = os.write(generation.fd, data)
-            if self._is_synced:
-                os.fdatasync(generation.fd)
         except OSError as fault:
             self._tell_unwritable(fault)
             return 0
+        if self._is_synced:
+            self._sync(generation)
         generation.size_bytes += written
         if written < len(data):
             self._tell_unwritable(OSError(28, "No space left on device"))
@@ -343,39 +330,38 @@ class Writer:
             say(f"the spool {self.folder.path} can be written again")
         return written
 
+    def _sync(self, generation: Generation) -> None:
+        try:
+            os.fdatasync(generation.fd)
+        except OSError as fault:  # it is written, and may yet reach the disk; to write it again would count it twice
+            complain("fsync", f"the spool {self.folder.path} can't be forced to the disk: {fault}")
+
     # -- while the spool can't be written ------------------------------------------------------------------
 
     def _keep(self, occurrence: Occurrence, count: int) -> None:
         self.tally("unwritable", count)
-        if len(self._pending) >= limits.PENDING_EVENTS:
-            self.tally("pending_overflow", count)
-            return
-        self._pending.append((occurrence, count))
+        if not self._memory.keep(occurrence, count):
+            self.tally("pending_overflow", max(count, 1))
 
     def keep_count(self, fingerprint: str) -> bool:
         """Count one more of a fault that is kept in memory; return False where it isn't."""
-        for index, (occurrence, count) in enumerate(list(self._pending)):
-            if occurrence.fingerprint == fingerprint:
-                self._pending[index] = (occurrence, count + 1)
-                self.tally("unwritable")
-                return True
-        return False
+        if not self._memory.count(fingerprint):
+            return False
+        self.tally("unwritable")
+        return True
 
     def _write_pending(self, generation: Generation) -> None:
         tallies, self._pending_tallies = self._pending_tallies, {}
         for reason, by in tallies.items():
             self.tally(reason, by)
-        while self._pending:
-            try:
-                occurrence, count = self._pending.popleft()
-            except IndexError:  # another thread took the last
-                return
+        while (kept := self._memory.take()) is not None:
+            occurrence, count = kept
             place = self._write(generation, occurrence, min(count, 1))
             if place is None:
-                self._pending.appendleft((occurrence, count))
+                self._memory.put_back(occurrence, count)
                 return
             if count > 1:
-                self._append_count(place, count - 1)
+                self._append_count(generation, place, count - 1)
             self.tally("recovered", count)
 
     def _tell_unwritable(self, fault: Exception) -> None:

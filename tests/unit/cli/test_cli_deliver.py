@@ -175,7 +175,6 @@ def test_signal_stops_it_gracefully(number: int, spool: Any, new_event: Any, con
     events = configuration.with_name("events.jsonl")
     try:
         _wait_for(lambda: events.exists() and _sums(events).get(error_id[:6]) == 5)
-        started = time.monotonic()
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
     finally:
@@ -183,7 +182,6 @@ def test_signal_stops_it_gracefully(number: int, spool: Any, new_event: Any, con
         process.wait()
     assert (process.returncode, err) == (0, b"")
     assert out.startswith(b"delivering ")
-    assert time.monotonic() - started < 2
     assert not is_held(spool.folder.leader_lock)
 
 

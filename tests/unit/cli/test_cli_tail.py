@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -72,7 +71,5 @@ def test_new_events_and_counts_follow_until_interrupted(
 
 
 def test_empty_spool_has_no_last_events(spool: Any, call: Any) -> None:
-    started = time.monotonic()
     answer = call("tail", "--no-follow", "--spool", spool.path)
     assert (answer.code, answer.out) == (0, "")
-    assert time.monotonic() - started < 5

@@ -66,7 +66,7 @@ def test_every_fault_of_every_place_is_told_at_once(tmp_path: Path):
     text = "\n".join(faults)
     assert len(faults) == 9
     assert f"{path}: mode must be one of production, debug, off (it is 'prod')" in faults
-    assert "keep_days must be a whole number from 0" in text
+    assert "keep_days must be a whole number from 1" in text
     assert "unknown setting 'relaese'; did you mean 'release'?" in text
     assert "environment: TOCSIN_FSYNC must be true or false (it is 'maybe')" in faults
     assert "unknown setting 'TOCSIN_SPOL'; did you mean 'TOCSIN_SPOOL'?" in text

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -395,7 +396,8 @@ def test_undelivered_events_past_keep_days_are_given_up_and_counted(
     scene.writer.count(place)
     leader = scene.lead(sink)
     run_dry(leader)
-    path = place.generation.path.events
+    assert scene.writer.generation is not None
+    path = scene.writer.generation.path.events
     scene.writer.close()
     old = scene.time.timestamp() - 8 * 86_400
     os.utime(path, (old, old))
@@ -443,6 +445,41 @@ def test_a_leader_whose_spool_was_removed_stops_leading(scene: Scene) -> None:
     term.step()
     assert term.leader is None
     term.end()
+
+
+def test_a_call_that_outlives_its_leader_is_waited_for_by_the_next(scene: Scene) -> None:
+    """A sink takes one call at a time, also when leaders of one process follow each other."""
+    started, go = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    class Slow(Memory):
+        is_local = False
+
+        def deliver(self, entries: Sequence[Entry]) -> Outcome:
+            calls.append("in")
+            started.set()
+            go.wait(10)
+            calls.append("out")
+            return Accepted()
+
+        def close(self) -> None:
+            calls.append("close")
+
+    sink = Slow()
+    scene.happen()
+    first = scene.lead(sink)
+    while not started.is_set():
+        first.step()
+    first.close()
+    second = scene.lead(sink)
+    for _ in range(5):
+        second.step()
+    assert calls == ["in"]
+    go.set()
+    while calls.count("out") < 2:
+        second.step()
+    second.close()
+    assert calls[:4] == ["in", "out", "close", "in"]
 
 
 def test_an_older_leader_leaves_newer_segments_alone_and_yields(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -395,6 +395,23 @@ def test_reporting_never_raises_even_when_everything_is_broken(setup: Any, monke
     assert reporter.stats()["tallies"]["internal"] == 2
 
 
+def test_the_key_is_never_coarser_than_the_fingerprint(setup: Any) -> None:
+    """Else an issue would depend on what came first in a process."""
+    reporter = setup()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("400 Bad Request", [])
+        return [b""]
+
+    for path in ("/basket/1", "/basket/2", "/account"):
+        list(reporter.wsgi(app)(environ(path), lambda *_: None))
+    for name in ("pay", "mail"):
+        logging.getLogger(name).error("never raised", exc_info=ValueError("x"))
+    fingerprints = [event.fingerprint for event in Spooled(reporter).events]
+    assert len(set(fingerprints)) == 4
+    assert fingerprints[0] == fingerprints[1]
+
+
 def test_a_custom_fingerprint_joins_what_would_be_apart(setup: Any) -> None:
     reporter = setup()
     first = reporter.report(fault(), fingerprint="one thing")
