@@ -23,8 +23,19 @@ TYPES: dict[str, str] = {
     "file": "tocsin.sinks.file:FileSink",
     "mail": "tocsin.sinks.mail:MailSink",
     "stderr": "tocsin.sinks.stderr:StderrSink",
+    "syslog": "tocsin.sinks.syslog:SyslogSink",
 }
-SCHEMES: dict[str, str] = {"file": "file", "mail": "mail", "smtp": "mail", "smtps": "mail", "stderr": "stderr"}
+SCHEMES: dict[str, str] = {
+    "file": "file",
+    "mail": "mail",
+    "smtp": "mail",
+    "smtps": "mail",
+    "stderr": "stderr",
+    "syslog": "syslog",
+    "syslog+tcp": "syslog",
+    "syslog+tls": "syslog",
+    "syslog+udp": "syslog",
+}
 
 # Stands for a secret whose file can't be read, so that it isn't called missing or malformed as well.
 _UNREAD: Final = "unread"

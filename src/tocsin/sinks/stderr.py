@@ -14,7 +14,8 @@ from tocsin.event import wire
 from tocsin.event.errors import ConfigError, DecodeError
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import what, where
+from tocsin.render.facts import what
+from tocsin.render.line import times, whereabouts
 from tocsin.render.text import event_text
 from tocsin.sinks.base import Accepted, Entry, Outcome, Refused, SinkContext, Unavailable
 from tocsin.sinks.url import parameters, split
@@ -100,14 +101,12 @@ class StderrSink:
 
 
 def _event_line(event: Event, occurrences: int) -> str:
-    place = where(event)
-    request = f" on {event.request.method} {event.request.path}" if event.request is not None else ""
     return _line(
         f"{event.timestamp:%Y-%m-%dT%H:%M:%SZ}",
         event.level,
         event.application,
         event.error_id,
-        what(event) + (f" in {place}" if place else "") + request + _times(occurrences),
+        what(event) + whereabouts(event) + times(occurrences),
     )
 
 
@@ -127,13 +126,9 @@ def _bare_line(entry: Entry) -> str:
         str(members.get("level") or level_name(entry.levelno)),
         str(members.get("application") or ""),
         str(members.get("error_id") or entry.fingerprint),
-        f"{said}{_times(entry.occurrences)}",
+        f"{said}{times(entry.occurrences)}",
     )
 
 
 def _line(*parts: str) -> str:
     return " ".join(harmless.line(part) for part in parts if part) + "\n"
-
-
-def _times(occurrences: int) -> str:
-    return f" ×{occurrences}" if occurrences != 1 else ""
