@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from mailserver import Mail, Mailbox
 from planted import Planted
+from shop.store import create
 
 __all__ = ["Kill", "Request", "Stage", "StageError", "claim", "fresh"]
 
@@ -111,6 +112,7 @@ class Stage:
         self.mailbox.start()
         template = (_HERE / "tocsin.toml").read_text(encoding="utf-8")
         self.config.write_text(template.format(mail_port=self._mail_port, **self._filling), encoding="utf-8")
+        create(self.folder / "shop.sqlite")
         command = [
             *(sys.executable, "-m", "gunicorn", "shop:create_app()", "--chdir", str(_HERE)),
             *("--bind", f"127.0.0.1:{self.port}", "--workers", "2", "--threads", "4"),

@@ -7,11 +7,17 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["OrdersUnavailable", "Store"]
+__all__ = ["OrdersUnavailable", "Store", "create"]
 
 
 class OrdersUnavailable(Exception):
     """Say that the database can't be reached."""
+
+
+def create(path: Path) -> None:
+    """Make the database. Once, before any worker: one that starts while it is away must not make a new one."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT, product TEXT)")
 
 
 class Store:
@@ -25,8 +31,6 @@ class Store:
         self._dsn = dsn
         self._about_to_fail = about_to_fail
         self._away = path.with_suffix(".away")
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            database.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, customer TEXT, product TEXT)")
 
     def add(self, customer: str, product: str) -> int:
         """Write an order down; return its number."""
