@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
 from tocsin.delivery.host import SLICE_PAUSE_S, Host, native_sleep
 from tocsin.delivery.term import Term
+from tocsin.delivery.wish import Wish
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError
 from tocsin.intake import BeforeSpool, Intake
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
 
+_LOOK_S: Final = 0.02
 _T = TypeVar("_T")
 
 
@@ -135,18 +136,15 @@ class Reporter:
             return False
         if not self._folder.path.is_dir():
             return True  # no process has reported anything yet
-        wish = self._folder.path / f"{process.writer.process}{secrets.token_hex(3)}.hurry"
+        end = time.monotonic() + timeout_s
         try:
-            os.close(os.open(wish, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            with Wish(self._folder) as wish:
+                while time.monotonic() < end:
+                    if wish.is_granted():
+                        return True
+                    time.sleep(_LOOK_S)
         except OSError as fault:
             complain("flush", f"the spool can't be written: {fault}")
-            return False
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            if not wish.exists():
-                return True
-            time.sleep(0.02)
-        wish.unlink(missing_ok=True)
         return False
 
     def close(self, timeout_s: float = 5.0) -> None:

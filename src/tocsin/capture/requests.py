@@ -11,6 +11,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, TypeAlias
 
 from tocsin.event import limits
+from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.model import Request
 from tocsin.event.scrub import Scrubber, strict
 
@@ -98,7 +99,7 @@ def from_environ(
     """
     address = _address(environ, policy.trust_proxy_headers)
     hashed = _hashed(address, policy)
-    route, endpoint = _text(environ, "tocsin.route"), _text(environ, "tocsin.endpoint")
+    route, endpoint = _text(environ, ROUTE), _text(environ, ENDPOINT)
     return Request(
         method=scrubber.text(_text(environ, "REQUEST_METHOD"), 32),
         path=scrubber.text(_path(environ), limits.PATH_CHARS),

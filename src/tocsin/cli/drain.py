@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 from tocsin.cli.crew import Crew
+from tocsin.delivery.wish import Wish
 from tocsin.event import limits
 from tocsin.spool.folder import Folder
 
@@ -22,36 +20,24 @@ _IDLE_S: Final = 0.01
 
 def drain(crew: Crew, is_stopping: Callable[[], bool], timeout_s: float) -> list[str]:
     """Deliver all that waits, notices at once; return a sentence for each sink that did not get all, else nothing."""
-    wish = _wish(crew.folder)
-    try:
+    with Wish(crew.folder) as wish:
         _work(crew, wish, is_stopping, time.monotonic() + timeout_s)
-        return list(_left(crew)) if wish.exists() else []
-    finally:
-        wish.unlink(missing_ok=True)
+        return [] if wish.is_granted() else list(_left(crew))
 
 
 def have_drained(folder: Folder, is_stopping: Callable[[], bool], timeout_s: float) -> bool:
     """Ask the process that leads to deliver all that waits; return whether it has within the time."""
-    wish = _wish(folder)
     end = time.monotonic() + timeout_s
-    try:
-        while wish.exists() and not is_stopping() and time.monotonic() < end:
+    with Wish(folder) as wish:
+        while not wish.is_granted() and not is_stopping() and time.monotonic() < end:
             time.sleep(_IDLE_S)
-        return not wish.exists()
-    finally:
-        wish.unlink(missing_ok=True)
+        return wish.is_granted()
 
 
-def _wish(folder: Folder) -> Path:
-    path = folder.path / f"drain{os.getpid()}{secrets.token_hex(3)}.hurry"
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    return path
-
-
-def _work(crew: Crew, wish: Path, is_stopping: Callable[[], bool], end: float) -> None:
+def _work(crew: Crew, wish: Wish, is_stopping: Callable[[], bool], end: float) -> None:
     """Step until the wish is granted, until only sinks that fail are left, or until the time is over."""
     worked_at = time.monotonic()
-    while wish.exists() and not is_stopping() and time.monotonic() < end:
+    while not wish.is_granted() and not is_stopping() and time.monotonic() < end:
         worked = crew.step()
         # Without a leader the term has failed, has said why, and tries again within some seconds.
         if worked or crew.leader is None or crew.leader.is_busy:

@@ -20,6 +20,7 @@ from tocsin.delivery.notices import NoticeOutlet
 from tocsin.delivery.outlet import EntryOutlet, Outlet
 from tocsin.delivery.retention import Retention
 from tocsin.delivery.sightings import read_on
+from tocsin.delivery.wish import wishes
 from tocsin.event import limits
 from tocsin.routing.router import Router
 from tocsin.routing.sqlite import SqliteState
@@ -90,7 +91,7 @@ class Leader:
     def step(self) -> bool:
         """Do a little of everything; return whether there was anything to do."""
         now = self._now()
-        requests = self._hurry_requests()
+        requests = wishes(self.folder)
         readers = self._spool.generations()
         waiting = [reader for reader in readers if reader.key not in self._finished]
         worked = False
@@ -166,20 +167,16 @@ class Leader:
 
     # -- now and then --------------------------------------------------------------------------------------
 
-    def _hurry_requests(self) -> list[str]:
-        wishes = list(self.folder.path.glob("*.hurry"))
-        return [path.name for path in wishes if -limits.HURRY_S < _age_s(path) < limits.HURRY_S]
-
     def _has_stuck(self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool) -> bool:
         """Tell whether something waits for a sink that is failing."""
         failing = [outlet for outlet in self.outlets if outlet.health.failing_since is not None]
         return any(outlet.has_waiting(readers, now, is_hurried) for outlet in failing)
 
-    def _rest(self, readers: Sequence[GenerationReader], requests: list[str], now: datetime) -> None:
+    def _rest(self, readers: Sequence[GenerationReader], requests: Sequence[Path], now: datetime) -> None:
         """With nothing left to do: answer who asked for a flush, remember what is finished, sweep."""
         if self.is_idle:
-            for name in requests:
-                (self.folder.path / name).unlink(missing_ok=True)
+            for path in requests:
+                path.unlink(missing_ok=True)
         if time.monotonic() - self._swept_at < _SWEEP_S:
             return
         self._swept_at = time.monotonic()
@@ -216,13 +213,6 @@ class Leader:
                 self._tell(text, f"sink {outlet.identity} is failing")
             except Exception as fault:  # noqa: BLE001 - telling of a failure must not become one
                 complain("tell", f"a failing sink could not be told: {type(fault).__name__}", fault)
-
-
-def _age_s(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")
 
 
 def _frozen(cursor: Cursor) -> tuple[int, tuple[tuple[int, int], ...]]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from tocsin.delivery.pace import Pace
 from tocsin.delivery.sightings import START, Reading, Sighting, read_on
 from tocsin.event import error_id, limits, wire
 from tocsin.event.errors import DecodeError
@@ -25,7 +26,7 @@ class Ledger:
         self._state = state
         self._pause = pause
         self._cursors: dict[tuple[str, int], Cursor] = {}
-        self._counted_at: dict[tuple[str, int], datetime] = {}
+        self._pace = Pace(limits.COUNT_READ_INTERVAL_S)
 
     def cursor(self, key: tuple[str, int]) -> Cursor:
         """Return how far a generation was read."""
@@ -34,23 +35,14 @@ class Ledger:
         return self._cursors[key]
 
     def read(self, reader: GenerationReader, now: datetime, *, is_hurried: bool = False) -> bool:
-        """Read one slice of one generation; return whether there was anything.
-
-        Counts of the living are read once a second: in a storm they grow all the time, and each reading is a commit.
-        """
+        """Read one slice of one generation; return whether there was anything. Each reading of counts is a commit."""
         before = self.cursor(reader.key)
-        counted_at = self._counted_at.get(reader.key)
-        with_counts = (
-            is_hurried
-            or reader.is_dead
-            or counted_at is None
-            or not 0 <= (now - counted_at).total_seconds() < limits.COUNT_READ_INTERVAL_S
-        )
+        with_counts = self._pace.is_due(reader, now, is_hurried=is_hurried)
         reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=with_counts)
         if reading.cursor == before:
             return False
         if reading.cursor.counts != before.counts:
-            self._counted_at[reader.key] = now
+            self._pace.note(reader, now)
         found = [self._occurrences(sighting, reader, now) for sighting in reading.sightings]
         with self._state.transaction():
             for seen in found:
@@ -63,7 +55,7 @@ class Ledger:
     def forget(self, key: tuple[str, int]) -> None:
         """Drop what is remembered of a generation that is gone."""
         self._cursors.pop(key, None)
-        self._counted_at.pop(key, None)
+        self._pace.forget(key)
 
     def _save(self, reader: GenerationReader, reading: Reading) -> None:
         self._state.save_cursor(LEDGER, *reader.key, reading.cursor)

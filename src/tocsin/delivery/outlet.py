@@ -17,6 +17,7 @@ from tocsin.complaints import complain, say
 from tocsin.delivery.health import Health
 from tocsin.delivery.job import Job
 from tocsin.delivery.lines import loss_entry, sighting_entry
+from tocsin.delivery.pace import Pace
 from tocsin.delivery.sightings import START, read_on
 from tocsin.event import limits
 from tocsin.routing.state import Cursor, State
@@ -164,7 +165,7 @@ class EntryOutlet(Outlet):
             raise TypeError(f"{built.identity} takes no entries")
         self._sink: EntrySink = built.sink
         self._cursors: dict[tuple[str, int], Cursor] = {}
-        self._counted_at: dict[tuple[str, int], datetime] = {}
+        self._pace = Pace(limits.COUNT_LINE_INTERVAL_S)
         self._in_flight: tuple[list[Entry], dict[tuple[str, int], Cursor]] = ([], {})
         self._recover = getattr(built.sink, "recover", None)
 
@@ -177,7 +178,7 @@ class EntryOutlet(Outlet):
     def forget(self, key: tuple[str, int]) -> None:
         """Drop what is remembered of a generation that is gone."""
         self._cursors.pop(key, None)
-        self._counted_at.pop(key, None)
+        self._pace.forget(key)
 
     def _next_call(
         self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool
@@ -234,18 +235,12 @@ class EntryOutlet(Outlet):
         cursors: dict[tuple[str, int], Cursor],
     ) -> None:
         before = self.cursor(reader.key)
-        counted_at = self._counted_at.get(reader.key)
-        is_count_due = (
-            is_hurried
-            or reader.is_dead
-            or counted_at is None
-            or not 0 <= (now - counted_at).total_seconds() < limits.COUNT_LINE_INTERVAL_S
-        )
-        reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=is_count_due)
+        with_counts = self._pace.is_due(reader, now, is_hurried=is_hurried)
+        reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=with_counts)
         if reading.cursor == before:
             return
         if reading.cursor.counts != before.counts:
-            self._counted_at[reader.key] = now
+            self._pace.note(reader, now)
         about, counted_by = reader.about(), reader.counted_by(now)
         cursors[reader.key] = reading.cursor
         for sighting in reading.sightings:

@@ -77,7 +77,7 @@ class Retention:
             live = self._folder.live(process)
             if not is_held(live) and _age_s(live) > _DAY_S:
                 live.unlink(missing_ok=True)
-        for pattern in ("*.counts", ".*.counts", ".*.events", ".*.live"):
+        for pattern in ("*.hurry", "*.counts", ".*.counts", ".*.events", ".*.live"):
             for path in self._folder.path.glob(pattern):
                 if path.name.lstrip(".")[:18] not in present and _age_s(path) > _DAY_S:
                     path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from tocsin.capture.piece import Piece
 from tocsin.complaints import complain, say
 from tocsin.event import error_id as ids
 from tocsin.event import limits, wire
+from tocsin.event.environ import ENDPOINT, ERROR_ID, FRESH, ROUTE
 from tocsin.event.fingerprint import fingerprint, first_segment
 from tocsin.event.model import Event
 from tocsin.event.scrub import Scrubber
@@ -22,12 +23,10 @@ from tocsin.limiter import Entry
 from tocsin.render.text import event_text
 from tocsin.spool.writer import Occurrence, Place
 
-__all__ = ["ERROR_ID", "FRESH", "BeforeSpool", "Capturer"]
+__all__ = ["BeforeSpool", "Capturer"]
 
 BeforeSpool: TypeAlias = Callable[[Event], "Event | None"]
 
-ERROR_ID: Final = "tocsin.error_id"  # environ: the id of the request's first capture
-FRESH: Final = "tocsin.fresh"  # environ: the event that is still to be announced
 _CUT_FRAMES: Final = 8
 
 
@@ -49,11 +48,11 @@ class Capturer:
         number = next(process.numbers)
         entry, is_full = process.limiter.admit(_key(piece, exc, environ))
         if not is_full and self._count(process, entry):
-            error_id = ids.make(entry.prefix, number)
+            error_id, issue = ids.make(entry.prefix, number), entry.fingerprint
         else:
-            error_id = self._capture(process, entry, number, piece, exc, environ)
+            error_id, issue = self._capture(process, entry, number, piece, exc, environ)
         self.note(environ, error_id)
-        return error_id, entry.fingerprint
+        return error_id, issue
 
     def note(self, environ: Mapping[str, Any] | None, error_id: str) -> None:
         """Leave the first error id of a request where the answer finds it."""
@@ -104,28 +103,25 @@ class Capturer:
         piece: Piece,
         exc: BaseException | None,
         environ: Mapping[str, Any] | None,
-    ) -> str:
+    ) -> tuple[str, str]:
         event, is_whole = self._composed(piece, exc, environ)
         issue = entry.fingerprint or fingerprint(event)
-        prefix = ids.prefix(issue)
-        event = replace(event, fingerprint=issue, error_id=ids.make(prefix, number))
+        event = replace(event, fingerprint=issue, error_id=ids.make(ids.prefix(issue), number))
         kept, body = self._asked(event, process)
-        entry.is_dropped = kept is None
+        if is_whole:  # else so little is known that it is an identity for this once only
+            entry.fingerprint, entry.prefix, entry.is_dropped = issue, ids.prefix(issue), kept is None
         if kept is None:
-            entry.prefix = prefix
             process.writer.tally("hook_dropped")
-            return event.error_id
+            return event.error_id, issue
         place = process.writer.append(_occurrence(kept, number, body))
-        if not is_whole:  # so little of it is an identity for this once only
-            return event.error_id
-        entry.fingerprint, entry.prefix = issue, prefix
-        # On a full disk a place of before is still good for counting: its cells have their space.
-        entry.data = place or entry.data
+        if is_whole:
+            # On a full disk a place of before is still good for counting: its cells have their space.
+            entry.data = place or entry.data
         if place is None and process.writer.is_failing:
             say(f"kept in memory:\n{event_text(kept)}")
         self.captured += 1
         self._freshen(environ, kept)
-        return event.error_id
+        return event.error_id, issue
 
     def _freshen(self, environ: Mapping[str, Any] | None, event: Event) -> None:
         if isinstance(environ, dict):
@@ -203,7 +199,7 @@ def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | N
         return FaultKey((*key.parts, piece.logger, piece.levelno, piece.template), key.pins)
     name = piece.logger
     if piece.status is not None and environ is not None:
-        path = environ.get("tocsin.route") or environ.get("tocsin.endpoint") or first_segment(_path(environ))
+        path = environ.get(ROUTE) or environ.get(ENDPOINT) or first_segment(_path(environ))
         name = f"{name} {path} {piece.status}"
     return record_key(name, piece.levelno, piece.template, is_formatted=piece.is_formatted)
 

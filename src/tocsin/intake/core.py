@@ -18,10 +18,11 @@ from tocsin.complaints import complain
 from tocsin.config.ignore import Ignore
 from tocsin.config.settings import Settings
 from tocsin.config.values import is_html
+from tocsin.event.environ import COUNTED, ERROR_ID, FRESH, TOKEN
 from tocsin.event.fingerprint import ANSWER_LOGGER
 from tocsin.event.model import Event, Kind
 from tocsin.event.scrub import Scrubber
-from tocsin.intake.capturer import ERROR_ID, FRESH, BeforeSpool, Capturer
+from tocsin.intake.capturer import BeforeSpool, Capturer
 from tocsin.intake.compose import Composer
 from tocsin.intake.mark import mark, recall, strength
 from tocsin.intake.process import Process, Processes
@@ -33,7 +34,6 @@ from tocsin.spool.writer import Writer
 __all__ = ["ANNOUNCER", "Intake"]
 
 ANNOUNCER: Final = "tocsin.report"  # the logger of the one record that announces a captured exception
-_TOKEN: Final = "tocsin.request"
 
 
 class Intake:
@@ -110,7 +110,7 @@ class Intake:
         known = environ.get(ERROR_ID)
         if isinstance(known, str):
             return known
-        if environ.get("tocsin.counted"):
+        if environ.get(COUNTED):
             return None  # a bad Host header, say: counted when it was seen
         is_error = int(status[:3]) in self.settings.error_statuses
         reason = f"answered {status}" + (", and nothing was reported" if is_error else "")
@@ -259,7 +259,7 @@ def _token(environ: Mapping[str, Any] | None) -> str | None:
     """Return the name of the present request; "" outside of any, None for one that has reported nothing yet."""
     if environ is None:
         return ""
-    token = environ.get(_TOKEN)
+    token = environ.get(TOKEN)
     return token if isinstance(token, str) else None
 
 
@@ -269,5 +269,5 @@ def _given_token(environ: Mapping[str, Any] | None, process: Process) -> str:
     if token is None:
         token = process.new_token()
         if isinstance(environ, dict):
-            environ[_TOKEN] = token
+            environ[TOKEN] = token
     return token

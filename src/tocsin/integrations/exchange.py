@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.capture.disconnects import is_worker_timeout
 from tocsin.complaints import complain
+from tocsin.event.environ import ERROR_ID
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
     from tocsin.intake import Intake
 
-__all__ = ["COUNTED", "ERROR_ID", "ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers"]
+__all__ = ["ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers"]
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
 ERROR_ID_HEADER: Final = "X-Error-Id"
-ERROR_ID: Final = "tocsin.error_id"  # environ: the id of the request's first capture
-COUNTED: Final = "tocsin.counted"  # environ: why the request's answer is no report, such as "bad_host"
 
 _bindings = itertools.count()
 

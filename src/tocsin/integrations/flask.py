@@ -16,8 +16,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 from werkzeug.wsgi import get_host
 
 from tocsin.complaints import complain
+from tocsin.event.environ import COUNTED, ENDPOINT, ERROR_ID, ROUTE
 from tocsin.event.errors import ConfigError
-from tocsin.integrations.exchange import COUNTED, ERROR_ID, ERROR_ID_HEADER, Binding, Environ
+from tocsin.integrations.exchange import ERROR_ID_HEADER, Binding, Environ
 from tocsin.integrations.wsgi import guard, wsgi
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def _describe() -> None:
     current = request._get_current_object()  # type: ignore[attr-defined]
     rule = current.url_rule
     if rule is not None:
-        current.environ["tocsin.route"] = rule.rule
-        current.environ["tocsin.endpoint"] = rule.endpoint
+        current.environ[ROUTE] = rule.rule
+        current.environ[ENDPOINT] = rule.endpoint
 
 
 def _propagates(app: Flask) -> bool:

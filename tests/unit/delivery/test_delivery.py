@@ -17,6 +17,7 @@ import pytest
 from tocsin.delivery.leader import Leader
 from tocsin.delivery.mutes import request_mute
 from tocsin.delivery.term import Term
+from tocsin.delivery.wish import Wish, wishes
 from tocsin.event import limits, wire
 from tocsin.event.model import Event
 from tocsin.event.notice import Notice
@@ -342,6 +343,31 @@ def test_a_flush_request_is_not_answered_while_a_sink_is_down(scene: Scene) -> N
         leader.step()
     leader.close()
     assert wish.exists()
+
+
+def test_a_wish_of_a_process_that_died_waiting_hurries_nobody(scene: Scene) -> None:
+    people = People()
+    scene.happen()
+    wish = scene.folder.path / "1-dead.hurry"
+    wish.touch()
+    os.utime(wish, (1.0, 1.0))
+    leader = scene.lead(people)
+    run_dry(leader)
+    leader.close()
+    assert people.notices == []  # the first notice waits for others, as always
+
+
+def test_a_wish_is_meant_as_long_as_somebody_asks_for_it(scene: Scene) -> None:
+    scene.happen()
+    with Wish(scene.folder) as wish:
+        (path,) = wishes(scene.folder)
+        os.utime(path, (1.0, 1.0))
+        assert wishes(scene.folder) == []
+        assert not wish.is_granted()
+        assert wishes(scene.folder) == [path]  # asking renewed it, so a drain may take as long as it takes
+        path.unlink()
+        assert wish.is_granted()
+    assert not path.exists()
 
 
 def test_a_flush_does_not_hammer_a_sink_that_is_down(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,6 +188,23 @@ def test_a_warning_with_an_exception_that_is_then_not_caught_becomes_a_traceback
     assert first.error_id == second.error_id
 
 
+def test_a_warning_that_the_hook_dropped_may_still_become_a_traceback(setup: Any) -> None:
+    reporter = setup(before_spool=lambda event: None if event.kind == "warning" else event)
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        try:
+            fail()
+        except LookupError:
+            logging.getLogger("shop").warning("odd", exc_info=True)
+            raise
+        return []
+
+    reporter.wsgi(app)(environ(), lambda *_: None)
+    event = Spooled(reporter).only()
+    assert event.kind == "traceback"
+    assert event.error_id[:6] == error_id.prefix(event.fingerprint)
+
+
 def test_an_exception_logged_in_a_pool_and_raised_by_its_future_is_one_event(setup: Any) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
