@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -441,22 +442,20 @@ def test_a_worker_yields_to_a_dedicated_process(scene: Scene) -> None:
     worker = Term(scene.folder, lambda: scene.lead(Memory()), is_dedicated=False)
     worker.step()
     assert worker.leader is not None
+    wished, never = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        wish = FileLock(scene.folder.leader_wish)
-        wish.acquire()
-        os.write(1, b"")
-        os.pause() if hasattr(os, "pause") else __import__("signal").pause()
+        FileLock(scene.folder.leader_wish).acquire()
+        os.write(wished[1], b"x")
+        os.read(never[0], 1)
+        os._exit(0)
     try:
-        for _ in range(500):
-            worker._looked_at = -1e9
-            worker.step()
-            if worker.leader is None:
-                break
-            __import__("time").sleep(0.01)
+        os.read(wished[0], 1)
+        worker._looked_at = -1e9  # it looks once a second
+        worker.step()
         assert worker.leader is None
     finally:
-        os.kill(pid, 9)
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         worker.end()
 
