@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from tocsin.event import limits
 from tocsin.event.scrub import Scrubber
 
-__all__ = ["LOGGER", "complain", "say", "swallowed"]
+__all__ = ["LOGGER", "complain", "is_own_work", "own_work", "say", "swallowed"]
 
 LOGGER: Final = "tocsin.internal"
 _INTERVAL_S: Final = 60.0
@@ -24,6 +27,26 @@ _SORTS: Final = 256
 _last_told: dict[str, float] = {}
 _kept_back: dict[str, int] = {}
 _swallowed = 0
+_thread = threading.local()
+
+
+@contextmanager
+def own_work() -> Iterator[None]:
+    """Mark what this thread does as tocsin's own.
+
+    What libraries log while they deliver must not be reported: a report that fails would make the next one.
+    """
+    before = is_own_work()
+    _thread.is_own_work = True
+    try:
+        yield
+    finally:
+        _thread.is_own_work = before
+
+
+def is_own_work() -> bool:
+    """Tell whether this thread works for tocsin just now, rather than for the application."""
+    return getattr(_thread, "is_own_work", False)
 
 
 def say(text: str) -> None:

@@ -10,11 +10,11 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tocsin import integrations
+from tocsin import integrations, system
 from tocsin.complaints import complain, say
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
@@ -24,6 +24,7 @@ from tocsin.delivery.term import Term
 from tocsin.delivery.wish import Wish
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError
+from tocsin.event.scrub import Scrubber
 from tocsin.intake import BeforeSpool, Intake
 from tocsin.intake.by_hand import REPORTED, by_hand
 from tocsin.integrations.wsgi import wsgi
@@ -39,23 +40,37 @@ if TYPE_CHECKING:
 __all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
 
 _LOOK_S: Final = 0.02
+_LEAST_EXIT_S: Final = 0.3  # enough for a server that answers
 _T = TypeVar("_T")
 
 
 class Reporter:
     """Be tocsin in one process: integrate applications, report by hand, flush, close.
 
-    Made by `tocsin.setup`; there is one per process. Every method may be called from any thread.
+    Made by `tocsin.setup`; there is one per process, besides those of drop-in handlers. Every method may be called
+    from any thread.
     """
 
-    def __init__(self, settings: Settings, *, before_spool: BeforeSpool | None = None) -> None:
-        """Join the parts. Raises ConfigError with every fault of the sinks' tables."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        before_spool: BeforeSpool | None = None,
+        sinks: Sequence[BuiltSink] | None = None,
+        tell: Callable[[str, str], None] | None = None,
+        channel: str = "",
+    ) -> None:
+        """Join the parts. Raises ConfigError with every fault of the sinks' tables.
+
+        A drop-in handler's Reporter, one of several in a process, has ``sinks`` made already, ``tell`` to report by
+        when its own sink fails, and a ``channel`` for the intake.
+        """
         self.settings = settings
         self.before_spool = before_spool
         self._is_delivering = settings.mode == "production"
-        self._where = spool_place(settings.spool, settings.application, os.environ, os.geteuid())
+        self._where = spool_place(settings.spool, settings.application, os.environ, system.user_id())
         self._folder = Folder(self._where.path)
-        built, faults = _build_sinks(settings)
+        built, faults = _build_sinks(settings) if sinks is None else (tuple(sinks), [])
         if self._where.fault and self._is_delivering:
             faults.append(self._where.fault)
         if faults:
@@ -68,7 +83,9 @@ class Reporter:
             before_spool=before_spool,
             on_wake=self._wake,
             hash_key=self._hash_key,
+            channel=channel,
         )
+        self.tell = tell or self._tell_by_event  # (text, template) of a failing sink
         self._host = Host(self._new_term, self._retry_pending)
         self._undo: list[Callable[[], None]] = []
         self._looks: list[Callable[[], None]] = []
@@ -180,6 +197,11 @@ class Reporter:
         self._undo.append(undo)
 
     @property
+    def is_hosting(self) -> bool:
+        """Tell whether a thread of this process delivers, or would where no other leads."""
+        return self._host.is_running
+
+    @property
     def is_closed(self) -> bool:
         """Tell whether `close` was called."""
         return self._is_closed
@@ -231,7 +253,7 @@ class Reporter:
             return
         try:
             is_alone = not SpoolReader(self._folder).has_living(but=process.writer.process)
-            self._end_delivery(limits.EXIT_DELAY_S if is_alone else 0.0)
+            self._end_delivery(_exit_time_left_s() if is_alone else 0.0)
             process.writer.retry_pending()
         except Exception as fault:  # noqa: BLE001 - what is spooled goes out by another process; the exit goes on
             complain("exit", f"delivery could not be ended: {type(fault).__name__}", fault)
@@ -241,6 +263,7 @@ class Reporter:
 
     def _new_leader(self) -> Leader:
         from tocsin.delivery.leader import Leader  # brings sqlite3, which only a leader needs
+        from tocsin.routing.opening import state_place
 
         settings, sleep = self.settings, native_sleep()
         return Leader(
@@ -250,11 +273,12 @@ class Reporter:
             environment=settings.environment,
             keep_days=settings.keep_days,
             max_bytes=int(settings.spool_max_mb * 1_048_576),
+            state=state_place(settings),
             pause=lambda: sleep(SLICE_PAUSE_S),
-            tell=self._tell,
+            tell=self.tell,
         )
 
-    def _tell(self, text: str, template: str) -> None:
+    def _tell_by_event(self, text: str, template: str) -> None:
         self.intake.message(text, kind="error", level=logging.ERROR, template=template, logger="tocsin.delivery")
 
     def _retry_pending(self) -> None:
@@ -267,6 +291,17 @@ class Reporter:
         if not self._salt:
             self._salt = read_salt(self._folder)
         return self._salt
+
+
+_exit_ends_at: list[float] = []
+
+
+def _exit_time_left_s() -> float:
+    """Return how long the exit may still be delayed: the spools of drop-in handlers share the time."""
+    now = time.monotonic()
+    if not _exit_ends_at:
+        _exit_ends_at.append(now + limits.EXIT_DELAY_S)
+    return max(_exit_ends_at[0] - now, _LEAST_EXIT_S)
 
 
 _present: dict[str, Reporter] = {}  # one at most; a dictionary's own steps are atomic, so no lock can be left held
@@ -321,6 +356,7 @@ def _differences(first: Settings, second: Settings) -> str:
 def _build_sinks(settings: Settings) -> tuple[tuple[BuiltSink, ...], list[str]]:
     if settings.mode != "production":
         return (), []
-    context = SinkContext(settings.application, settings.environment, settings.host)
+    mask = Scrubber(settings.mask_keys, is_on=settings.masking).text
+    context = SinkContext(settings.application, settings.environment, settings.host, mask)
     built, faults = build(settings.sinks, context)
     return tuple(built), list(faults)

@@ -14,7 +14,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 if TYPE_CHECKING:
     from certs import Certs
+    from exim import Exim
+    from mariadb import MariaDB
     from playwright.sync_api import Browser
+    from postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +43,51 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def exim_server(certs: Certs) -> Iterator[Exim]:
+    """Run one Exim for all tests; `exim` is it, for one test."""
+    from exim import running
+
+    yield from running(certs)
+
+
+@pytest.fixture
+def exim(exim_server: Exim) -> Exim:
+    """Return the running Exim with empty mailboxes, started again where a test before has stopped it."""
+    exim_server.start()
+    exim_server.empty()
+    return exim_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """Run one PostgreSQL for all tests; `postgres` is it, for one test."""
+    from postgres import running
+
+    yield from running()
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres) -> Postgres:
+    """Return the running PostgreSQL, started again where a test before has ended it."""
+    postgres_server.resume()
+    postgres_server.start()
+    return postgres_server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    """Run one MariaDB for all tests; `mariadb` is it, for one test."""
+    from mariadb import running
+
+    yield from running()
+
+
+@pytest.fixture
+def mariadb(mariadb_server: MariaDB) -> MariaDB:
+    """Return the running MariaDB, started again where a test before has ended it."""
+    mariadb_server.resume()
+    mariadb_server.start()
+    return mariadb_server

@@ -38,6 +38,7 @@ class Mailbox:
         self.recipients: dict[str, list[str]] = {}
         self.sender_reply = ""
         self.data_reply = ""
+        self.data_replies: list[str] = []  # one for each mail, before data_reply
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, mail_options: Any) -> str:
         if self.sender_reply:
@@ -53,6 +54,8 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.data_replies:
+            return self.data_replies.pop(0)
         if self.data_reply:
             return self.data_reply
         self.mails.append(envelope)
@@ -235,6 +238,31 @@ def test_mailbox_refused_for_good_is_a_loss(box: Mailbox) -> None:
     assert isinstance(outcome, Refused)
     assert "ops@example.org: 550 5.1.1 no such user" in outcome.reason
     assert "to" in outcome.remedy
+
+
+@pytest.mark.parametrize(
+    "reply", ["530 5.7.0 Authentication required", "550 relay not permitted", "554 5.7.1 <ops>: Relay access denied"]
+)
+def test_host_that_may_not_send_there_waits_for_the_right(box: Mailbox, reply: str) -> None:
+    """The configuration is refused, not this mail, so nothing is given up."""
+    box.recipients["ops@example.org"] = [reply]
+    with serving(box) as port:
+        mail = sink(port)
+        first, second = mail.notify(NEW), mail.notify(NEW)
+    assert isinstance(first, Unavailable)
+    assert reply in first.reason
+    assert first.remedy == "set user and password, or let this host send there"
+    assert isinstance(second, Accepted)
+
+
+def test_mail_that_is_too_big_after_the_data_is_sent_in_brief(box: Mailbox) -> None:
+    """A server that says so late is as good as one that says so at once."""
+    box.data_replies = ["552 5.3.4 message too big"]
+    with serving(box) as port:
+        outcome = sink(port).notify(NEW)
+    assert isinstance(outcome, Accepted)
+    mail = email.message_from_bytes(box.mails[0].content, policy=email.policy.default)
+    assert "Traceback" not in mail.get_body(("plain",)).get_content()
 
 
 def test_full_mailbox_is_tried_again(box: Mailbox) -> None:

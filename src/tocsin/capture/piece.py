@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,9 @@ class Piece:
     """Hold it unmasked, and not a moment longer than the call that takes it in.
 
     ``is_formatted`` says that the template had nothing to fill in: it may be an f-string's result. ``status``
-    is set for what is told of an answer.
+    is set for what is told of an answer. ``fingerprint`` is the fault's, where somebody computed it already,
+    ``error_id`` what the occurrence is called elsewhere. ``prepare`` returns what a drop-in handler sends; it is
+    called for an occurrence that is captured in full, before its record goes out of reach.
     """
 
     kind: Kind
@@ -29,3 +31,6 @@ class Piece:
     fields: Mapping[str, Any] = field(default_factory=dict)
     custom_fingerprint: str = ""
     status: int | None = None
+    fingerprint: str = ""
+    error_id: str = ""
+    prepare: Callable[[], Mapping[str, Any]] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ _STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dic
     *("data",),
 }
 _OWN_PREFIX: Final = "tocsin_"
+_ERROR_ID: Final = re.compile(r"[2-9A-Z]{6}-[2-9A-Z]{4}")
 _COVERS: Final = SensitiveKeys().covers  # the default names; a reporter has its own besides
 _MASKED: Final = Described(MASK)
 
@@ -88,6 +90,11 @@ def read(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) -> 
     Only what fills ``%(password)s`` is masked here already: once formatted, it has no name any more.
     """
     text = text_of(record, covers)
+    fields = extra_of(record)
+    error_id = fields.get("error_id")
+    is_ours = type(error_id) is str and _ERROR_ID.fullmatch(error_id) is not None
+    if is_ours:  # left by a handler of ours that took the record before
+        del fields["error_id"]
     return Piece(
         kind=kind_of(record, exception_of(record) is not None),
         levelno=_level(record),
@@ -96,7 +103,8 @@ def read(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) -> 
         is_formatted=text.is_formatted,
         logger=record.name,
         location=location_of(record),
-        fields=extra_of(record),
+        fields=fields,
+        error_id=str(error_id) if is_ours else "",
     )
 
 

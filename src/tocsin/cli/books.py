@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from tocsin.cli.console import Console
+from tocsin.cli.place import Place
 from tocsin.delivery.ledger import Ledger
 from tocsin.event.errors import StoreError, TocsinError
-from tocsin.routing.sqlite import SqliteState
+from tocsin.routing.opening import has_state, open_state
+from tocsin.routing.state import State
 from tocsin.spool.folder import Folder
 from tocsin.spool.locks import FileLock, is_held
 from tocsin.spool.reader import SpoolReader
@@ -23,18 +25,18 @@ __all__ = ["catch_up", "holder", "lead_for_a_moment", "opened_state"]
 
 
 @contextmanager
-def opened_state(folder: Folder, console: Console) -> Iterator[SqliteState | None]:
+def opened_state(where: Place, console: Console) -> Iterator[State | None]:
     """Yield the state, as current as it can be had; None where nothing was ever reported.
 
     Where it can't be brought up to date, that is said on stderr. Raises StoreError where it can't be read.
     """
-    behind = catch_up(folder)
-    if not folder.state.exists():
+    behind = catch_up(where)
+    if not has_state(where.folder, where.state):
         if behind:
-            raise StoreError(f"nothing has been delivered from {folder.path} yet; {behind}")
+            raise StoreError(f"nothing has been delivered from {where.folder.path} yet; {behind}")
         yield None
         return
-    state = SqliteState(folder.state, read_only=True)
+    state = open_state(where.folder, where.state, read_only=True)
     try:
         state.revision()  # a damaged file is told of before anything else
         if behind:
@@ -44,34 +46,35 @@ def opened_state(folder: Folder, console: Console) -> Iterator[SqliteState | Non
         state.close()
 
 
-def catch_up(folder: Folder) -> str:
+def catch_up(where: Place) -> str:
     """Enter what was spooled since the last delivery into the state; return why that can't be done, else "".
 
     A living leader does it by itself, several times a second.
     """
+    folder = where.folder
     try:
         if not any(folder.generations()) or is_held(folder.leader_lock):
             return ""
         folder.require_owner()
-        lead_for_a_moment(folder)
+        lead_for_a_moment(where)
     except (OSError, TocsinError) as fault:
         return str(fault)
     return ""
 
 
-def lead_for_a_moment(folder: Folder, then: Callable[[SqliteState], None] = lambda state: None) -> bool:
+def lead_for_a_moment(where: Place, then: Callable[[State], None] = lambda state: None) -> bool:
     """Hold the leader's lock, read every generation into the state, call ``then``; return False where it is held.
 
     Raises StoreError, OSError.
     """
-    lock = FileLock(folder.leader_lock)
+    lock = FileLock(where.folder.leader_lock)
     if not lock.acquire():
         return False
     try:
         lock.write(f"{os.getpid()} a tocsin command, for a moment\n")
-        state = SqliteState(folder.state)
+        state = open_state(where.folder, where.state)
         try:
-            _read_all(folder, state)
+            _read_all(where.folder, state)
             then(state)
         finally:
             state.close()
@@ -94,7 +97,7 @@ def holder(folder: Folder) -> str:
     return f"{what} (pid {pid})" if what else "a process that is just starting"
 
 
-def _read_all(folder: Folder, state: SqliteState) -> None:
+def _read_all(folder: Folder, state: State) -> None:
     ledger = Ledger(state, lambda: None)
     for reader in SpoolReader(folder).generations():
         while ledger.read(reader, datetime.now(UTC)):

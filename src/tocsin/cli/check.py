@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from tocsin.event.errors import StoreError
 from tocsin.event.fingerprint import fingerprint
 from tocsin.event.model import Event
 from tocsin.event.notice import Notice
+from tocsin.routing.opening import state_place, try_state
 from tocsin.sinks.base import Accepted, Entry, Origin, Outcome, Refused, Unavailable, takes_entries, takes_notices
 from tocsin.sinks.registry import BuiltSink
 from tocsin.spool.folder import Folder
@@ -57,7 +59,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     results.append(spool)
     if spool.word == "FAILED" and spool.remedy == _OTHER_USER:
         built = ()  # what this user would create, a file sink's file say, the application's user could not write
-    elif not built:
+    elif settings.state:
+        results.append(_state(settings))
+    if not built and spool.remedy != _OTHER_USER:
         results.append(_Result("FAILED", "sinks", "there is none, so nobody is told", "add a [[sinks]] table"))
     for result in results:
         _say(result, console)
@@ -159,18 +163,27 @@ def _spool(settings: Settings, console: Console) -> _Result:
     try:
         folder.prepare()
         _try_writing(path)
-        disk = os.statvfs(path)
+        free_bytes = shutil.disk_usage(path).free
     except StoreError as fault:
         return _Result("FAILED", name, str(fault))
     except OSError as fault:
         return _Result("FAILED", name, f"can't be written: {fault.strerror}", "give its owner the right, or make room")
-    free_bytes = disk.f_bavail * disk.f_frsize
     detail = f"writable, its owner's alone, on a local disk, {size(free_bytes)} free"
     if free_bytes < _FREE_BYTES:
         return _Result("warning", name, detail, "make room")
     if found.is_temporary:
         return _Result("warning", name, detail, "a temporary folder: set `spool` to one that outlives a reboot")
     return _Result("ok", name, detail)
+
+
+def _state(settings: Settings) -> _Result:
+    """Open the database that is shared, which makes its tables where they are missing."""
+    started = time.perf_counter()
+    try:
+        detail = try_state(state_place(settings))
+    except StoreError as fault:
+        return _Result("FAILED", "state", str(fault), duration_s=time.perf_counter() - started)
+    return _Result("ok", "state", detail, duration_s=time.perf_counter() - started)
 
 
 def _new_spool(path: Path, name: str) -> _Result:

@@ -19,7 +19,7 @@ from tocsin.event.errors import StoreError
 from tocsin.event.model import Kind
 from tocsin.handlers import LogHandler
 from tocsin.sinks.base import SinkContext
-from tocsin.sinks.registry import BuiltSink, build, secret_names
+from tocsin.sinks.registry import BuiltSink, build, sink_shown
 
 __all__ = ["COMMAND"]
 
@@ -31,7 +31,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     settings = load_settings(options, console.environ)
-    shown = rows(settings, secret_names())
+    shown = rows(settings, sink_shown)
     if options.json:
         for row in shown:
             console.say_json({"name": row.name, "value": row.value, "source": row.source})

@@ -15,7 +15,7 @@ from tocsin.delivery.leader import Leader
 from tocsin.delivery.term import Term
 from tocsin.event.errors import StoreError
 from tocsin.intake import Intake
-from tocsin.routing.sqlite import SqliteState
+from tocsin.routing.opening import open_state, state_place
 from tocsin.sinks.registry import BuiltSink
 from tocsin.spool.folder import Folder
 
@@ -55,8 +55,9 @@ class Crew:
         """Raise StoreError where this process could never lead: another's folder, a network disk, a damaged state."""
         self.folder.require_founder()
         self.folder.prepare()
-        if self.folder.state.exists() and self.folder.state.stat().st_size:
-            state = SqliteState(self.folder.state, read_only=True)
+        # A database that is away may come back, and one without tables gets them: who leads tells of it.
+        if not self.settings.state and self.folder.state.exists() and self.folder.state.stat().st_size:
+            state = open_state(self.folder, read_only=True)
             try:
                 state.consumers()
             finally:
@@ -109,6 +110,7 @@ class Crew:
             keep_days=_ENDLESS_DAYS if self.is_stand_in else settings.keep_days,
             max_bytes=_ENDLESS_BYTES if self.is_stand_in else int(settings.spool_max_mb * 1_048_576),
             is_stand_in=self.is_stand_in,
+            state=state_place(settings),
             tell=self._tell,
         )
 

@@ -27,7 +27,7 @@ from tocsin.event.errors import ConfigError
 from tocsin.spool.folder import Folder
 from tocsin.spool.reader import SpoolReader
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "crew_of", "stopped_by_signals"]
 
 _STEP_PAUSE_S: Final = 0.0005
 _GRACE_S: Final = 1.5  # for calls under way at SIGTERM; service managers and people wait a little longer
@@ -49,9 +49,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, console: Console) -> int:
     if options.timeout is not None and not options.drain:
         raise ConfigError("--timeout is for --drain; without it delivery goes on until it is stopped")
-    crew = _crew(options, console)
+    crew = crew_of(options, console)
     crew.require()
-    with _stopped_by_signals() as is_stopping:
+    with stopped_by_signals() as is_stopping:
         _say_start(crew, console)
         who = holder(crew.folder)
         if options.drain and not crew.is_stand_in and who.startswith(DEDICATED):
@@ -94,12 +94,14 @@ def _drain(crew: Crew, is_stopping: Callable[[], bool], timeout_s: float, consol
     return 0
 
 
-def _crew(options: argparse.Namespace, console: Console) -> Crew:
+def crew_of(options: argparse.Namespace, console: Console) -> Crew:
     """Return who delivers: the configuration's sinks, or those of ``--sink`` in their place."""
     if options.spool is not None and options.config is None and not options.sink:
         raise ConfigError("--spool needs --sink URL, which says where to; or give --config FILE")
     if options.spool is not None and options.config is None:
-        folder = existing_place(options, console).folder
+        where = existing_place(options, console)
+        folder = where.folder
+        _ = where.state  # told where it is a database, which --spool alone doesn't name
         settings = _settings_of(folder)
     else:
         where = place(options, console)
@@ -147,14 +149,16 @@ def _say_lead(crew: Crew, console: Console) -> None:
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
+def stopped_by_signals() -> Iterator[Callable[[], bool]]:
     """Have SIGTERM and SIGINT ask to stop, instead of stopping in the middle of something."""
     stops: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         stops.append(number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    # On Windows a service wrapper, or Ctrl-Break, sends SIGBREAK instead of SIGTERM.
+    numbers = {signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield lambda: bool(stops)
     finally:

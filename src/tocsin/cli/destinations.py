@@ -9,6 +9,7 @@ from types import MappingProxyType
 from tocsin.config.load import absolute_paths
 from tocsin.config.settings import Settings, SinkTable
 from tocsin.event.errors import ConfigError
+from tocsin.event.scrub import Scrubber
 from tocsin.sinks.base import SinkContext
 from tocsin.sinks.registry import BuiltSink, build, from_url
 
@@ -17,20 +18,21 @@ __all__ = ["build_sinks", "stand_in_tables"]
 
 def build_sinks(settings: Settings) -> tuple[BuiltSink, ...]:
     """Return the sinks of the settings, in order; opens nothing. Raises ConfigError."""
-    built, faults = build(settings.sinks, SinkContext(settings.application, settings.environment, settings.host))
+    mask = Scrubber(settings.mask_keys, is_on=settings.masking).text
+    built, faults = build(settings.sinks, SinkContext(settings.application, settings.environment, settings.host, mask))
     if faults:
         raise ConfigError(faults)
     return built
 
 
-def stand_in_tables(urls: Sequence[str]) -> tuple[SinkTable, ...]:
-    """Return the tables of ``--sink`` URLs. They start at the oldest event, unless the URL says ``from=now``.
+def stand_in_tables(urls: Sequence[str], option: str = "--sink") -> tuple[SinkTable, ...]:
+    """Return the tables of URLs given by ``option``. They start at the oldest event, unless the URL says ``from=now``.
 
     Raises ConfigError, without quoting a URL: it may hold a password.
     """
     tables, faults = [], []
     for index, url in enumerate(urls):
-        where = f"--sink {index + 1}"
+        where = f"{option} {index + 1}"
         try:
             options = {"from": "oldest", **absolute_paths(from_url(url), str(Path.cwd()))}
         except ConfigError as fault:

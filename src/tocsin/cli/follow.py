@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from tocsin import system
 from tocsin.delivery.sightings import Sighting, read_on
 from tocsin.event import limits
 from tocsin.routing.state import Cursor
@@ -84,8 +85,8 @@ def _last_of(reader: GenerationReader, end: int, number: int) -> list[Sighting]:
 def _records(reader: GenerationReader, start: int, end: int) -> list[segment_format.Record]:
     # Begins in the middle of a record: the format resynchronises on the next one.
     try:
-        with reader.path.events.open("rb", buffering=0) as file:
-            data = os.pread(file.fileno(), end - start, start)
+        with os.fdopen(system.open_file(reader.path.events, os.O_RDONLY), "rb", buffering=0) as file:
+            data = system.read_at(file.fileno(), end - start, start)
     except FileNotFoundError:
         return []
     return list(segment_format.records(data, start, is_final=False))

@@ -35,10 +35,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    folder = existing_place(options, console).folder
+    where = existing_place(options, console, is_state_enough=True)
     now = console.now()
     since = now - timedelta(seconds=options.since) if options.since else None
-    with opened_state(folder, console) as state:
+    with opened_state(where, console) as state:
         found: Sequence[Issue] = ()
         muted = 0
         if state is not None:

@@ -12,7 +12,7 @@ from tocsin.cli.books import holder, lead_for_a_moment, opened_state
 from tocsin.cli.command import Command, duration, with_place
 from tocsin.cli.console import Console
 from tocsin.cli.fault import Wanted, matching, wanted
-from tocsin.cli.place import existing_place
+from tocsin.cli.place import Place, existing_place
 from tocsin.cli.words import issue_name
 from tocsin.delivery.mutes import apply_mutes, request_mute
 from tocsin.event.errors import ConfigError
@@ -39,10 +39,11 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     what = wanted(options.fault)
     if options.off and options.time is not None:
         raise ConfigError("give --for or --off, not both")
-    folder = existing_place(options, console).folder
+    where = existing_place(options, console)
+    folder = where.folder
     folder.require_owner()
     end = time.monotonic() + _WAIT_S
-    while not (issues := _found(folder, what, console)) and holder(folder) and time.monotonic() < end:
+    while not (issues := _found(where, what, console)) and holder(folder) and time.monotonic() < end:
         time.sleep(_LOOK_S)  # whoever leads may not have read the fault's first report yet
     if not issues:
         console.note(f"no {what}{what.hint} in {folder.path}; tocsin issues --all lists what there is")
@@ -51,24 +52,24 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         names = "; ".join(f"{issue.fingerprint} ({issue_name(issue)})" for issue in issues)
         raise ConfigError(f"{what} may be any of: {names}; name one by its fingerprint")
     until = None if options.off else console.now() + timedelta(seconds=options.time or _WEEK_S)
-    if not _ask(folder, issues[0].fingerprint, until):
+    if not _ask(where, issues[0].fingerprint, until):
         console.note(f"asked, but {holder(folder) or 'nobody'} has not done it within {_WAIT_S:.0f} s; it will be done")
         return 1
     console.say(_done(issues[0], until))
     return 0
 
 
-def _found(folder: Folder, what: Wanted, console: Console) -> tuple[Issue, ...]:
-    with opened_state(folder, console) as state:
+def _found(where: Place, what: Wanted, console: Console) -> tuple[Issue, ...]:
+    with opened_state(where, console) as state:
         return matching(state, what) if state is not None else ()
 
 
-def _ask(folder: Folder, fingerprint: str, until: datetime | None) -> bool:
+def _ask(where: Place, fingerprint: str, until: datetime | None) -> bool:
     """Leave the request; have the leader apply it, or apply it here where nobody leads. Return whether it is done."""
-    request: Path = request_mute(folder, fingerprint, until)
+    request: Path = request_mute(where.folder, fingerprint, until)
     end = time.monotonic() + _WAIT_S
     while request.exists():
-        if not lead_for_a_moment(folder, then=lambda state: _apply(folder, state)):
+        if not lead_for_a_moment(where, then=lambda state: _apply(where.folder, state)):
             if time.monotonic() > end:
                 return False
             time.sleep(_LOOK_S)

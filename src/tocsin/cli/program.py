@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Final
 
 from tocsin.cli.command import Command
 from tocsin.cli.console import Console
+from tocsin.complaints import LOGGER
 from tocsin.event.errors import ConfigError, TocsinError
 
 __all__ = ["COMMANDS", "command", "main", "overview"]
@@ -30,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = Console(os.environ)
+    if not (own := logging.getLogger(LOGGER)).handlers:
+        own.addHandler(logging.NullHandler())  # complaints are on stderr already; logging would say them again there
     try:
         code = _run(arguments, console)
         console.flush()

@@ -15,11 +15,12 @@ from tocsin.event import error_id, limits, wire
 from tocsin.event.errors import DecodeError
 from tocsin.event.model import Event
 from tocsin.routing.issues import SampleRef
+from tocsin.routing.opening import load_event
 from tocsin.routing.state import State
 from tocsin.spool import format as segment_format
 from tocsin.spool.folder import Folder
 from tocsin.spool.format import Header
-from tocsin.spool.reader import GenerationReader, SpoolReader, read_event
+from tocsin.spool.reader import GenerationReader, SpoolReader
 
 __all__ = ["Found", "find_event", "nearest", "scan"]
 
@@ -37,7 +38,7 @@ class Found:
 def find_event(folder: Folder, state: State, what: Wanted) -> Event | None:
     """Return the very event of a whole error id, as far as the state knows where it lies."""
     ref = state.sample(f"{what.prefix}-{what.suffix}") if what.suffix else None
-    event = None if ref is None else _read(folder, ref)
+    event = None if ref is None else load_event(folder, state, ref)
     # A segment may have gone since; what lies there then is not to be taken for what was asked for.
     return event if ref is not None and event is not None and event.error_id == ref.error_id else None
 
@@ -48,7 +49,7 @@ def nearest(folder: Folder, state: State, fingerprint: str, suffix: str = "") ->
     if suffix:
         refs = sorted(refs, key=lambda ref: abs(_away(suffix, ref.error_id)))
     for ref in refs:
-        event = _read(folder, ref)
+        event = load_event(folder, state, ref)
         if event is not None and event.error_id == ref.error_id:
             return Found(event, _away(suffix, ref.error_id) if suffix else 0)
     return None
@@ -84,10 +85,6 @@ def _headers(folder: Folder) -> Iterator[tuple[GenerationReader, int, Header]]:
                 if record.header is not None and record.header.type == segment_format.EVENT:
                     yield reader, record.offset, record.header
             offset = found[-1].end
-
-
-def _read(folder: Folder, ref: SampleRef) -> Event | None:
-    return read_event(folder, ref.process, ref.generation, ref.offset)
 
 
 def _away(from_suffix: str, other: str) -> int:

@@ -10,7 +10,7 @@ from tocsin.cli.books import opened_state
 from tocsin.cli.command import Command, with_place
 from tocsin.cli.console import BOLD, DIM, Console
 from tocsin.cli.fault import Wanted, matching, wanted
-from tocsin.cli.place import existing_place
+from tocsin.cli.place import Place, existing_place
 from tocsin.cli.search import Found, find_event, nearest, scan
 from tocsin.cli.words import ago, issue_members, issue_name, kind, number
 from tocsin.event import wire
@@ -19,7 +19,6 @@ from tocsin.event.model import Event
 from tocsin.render import when
 from tocsin.render.terminal import event_terminal
 from tocsin.routing.issues import Issue, is_muted
-from tocsin.spool.folder import Folder
 
 __all__ = ["COMMAND"]
 
@@ -34,8 +33,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     what = wanted(options.id)
-    folder = existing_place(options, console).folder
-    issues, found = _look_up(folder, what, console)
+    where = existing_place(options, console, is_state_enough=True)
+    folder = where.folder
+    issues, found = _look_up(where, what, console)
     if not issues and found is None:
         console.note(f"no {what}{what.hint} in {folder.path}; tocsin issues --all lists what there is")
         return 1
@@ -46,12 +46,13 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _look_up(folder: Folder, what: Wanted, console: Console) -> tuple[tuple[Issue, ...], Found | None]:
+def _look_up(where: Place, what: Wanted, console: Console) -> tuple[tuple[Issue, ...], Found | None]:
     """Ask the state, then the spool itself, which also has what no leader has read and what a damaged state forgot."""
+    folder = where.folder
     issues: tuple[Issue, ...] = ()
     found: Found | None = None
     try:
-        with opened_state(folder, console) as state:
+        with opened_state(where, console) as state:
             if state is not None:
                 issues = matching(state, what)
                 event = find_event(folder, state, what)

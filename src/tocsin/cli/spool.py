@@ -9,9 +9,12 @@ from typing import Any, Final
 
 from tocsin.cli.command import Command, with_place
 from tocsin.cli.console import BOLD, RED, Console
+from tocsin.cli.dead_letters import dead_letter_rows, retry
 from tocsin.cli.place import existing_place
 from tocsin.cli.survey import Consumer, Survey, survey
 from tocsin.cli.words import ago, number, size, table
+from tocsin.config.show import masked_url
+from tocsin.event.errors import ConfigError
 from tocsin.render import harmless, when
 
 __all__ = ["COMMAND"]
@@ -35,14 +38,27 @@ _REASONS: Final = {
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        metavar="[retry]",
+        nargs="?",
+        choices=("retry",),
+        help="have what destinations refused for good tried again, after mending the cause",
+    )
+    parser.add_argument("--sink", metavar="NAME", help="for retry: only what this sink refused, named as shown here")
+    parser.add_argument("--drop", action="store_true", help="for retry: forget these reports instead")
     parser.add_argument("--json", action="store_true", help="everything as one JSON object")
     with_place(parser)
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
+    if options.action == "retry":
+        return retry(options, console)
+    if options.sink or options.drop:
+        raise ConfigError("--sink and --drop are for tocsin spool retry")
     where = existing_place(options, console)
     now = console.now()
-    seen = survey(where.folder, now)
+    seen = survey(where, now)
     if options.json:
         console.say_json(_members(seen))
         return 1 if seen.state_fault else 0
@@ -51,10 +67,13 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     console.say(f"Owner      {seen.owner}")
     console.say(f"Size       {size(seen.size_bytes)}{bound}, {size(seen.free_bytes)} free on its disk")
     console.say(f"Leader     {seen.leader or 'nobody; tocsin deliver, or a worker of the application, would'}")
+    if where.settings is not None and where.settings.state:
+        console.say(f"Shared     issues and what was told, in {masked_url(where.settings.state)}")
     if seen.state_fault:
         console.say(f"State      {console.paint(RED, seen.state_fault)}")
     for title, rows, right in (
         ("Waiting", _waiting(seen, now), (1,)),
+        ("Refused for good, kept for tocsin spool retry", dead_letter_rows(seen.dead_letters, now), ()),
         ("Processes", _processes(seen, now), (2, 3)),
         ("Lost", _counts(seen.losses), (0,)),
         ("Counted and not reported", _counts(seen.left_out), (0,)),
@@ -141,6 +160,16 @@ def _members(seen: Survey) -> dict[str, Any]:
             }
             for process in seen.processes
         ],
+        "dead_letters": [
+            {
+                "sink": letter.sink,
+                "at": letter.at.isoformat(),
+                "reason": letter.reason,
+                "occurrences": letter.occurrences,
+                "is_wanted": letter.is_wanted,
+            }
+            for letter in seen.dead_letters
+        ],
         "losses": dict(seen.losses),
         "left_out": dict(seen.left_out),
     }
@@ -148,10 +177,10 @@ def _members(seen: Survey) -> dict[str, Any]:
 
 COMMAND: Final = Command(
     name="spool",
-    summary="what waits for whom, and what was lost",
+    summary="what waits for whom, and what was lost; try refused reports again",
     description="Show what waits for each sink, which processes live, who delivers, the disk's use and every loss.",
-    exits="0 shown, 1 there is no spool, or its state is damaged",
-    examples=("tocsin spool --spool /var/lib/tocsin/shop",),
+    exits="0 shown, or all delivered; 1 there is no spool, its state is damaged, or some was refused again or waits",
+    examples=("tocsin spool --spool /var/lib/tocsin/shop", "tocsin spool retry --config tocsin.toml"),
     add_options=_add_options,
     run=_run,
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from tocsin import system
 from tocsin.cli.command import Command, with_place
 from tocsin.cli.console import GREEN, RED, YELLOW, Console
 from tocsin.cli.place import Place, place, require_readable
@@ -55,7 +56,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             found = [_missing(where)]
         else:
             require_readable(where.folder)
-            seen = survey(where.folder, now)
+            seen = survey(where, now)
             found = sorted(problems(seen, now), key=lambda problem: -problem.code)
     except StoreError as fault:
         found = [Problem(_CRITICAL, str(fault))]
@@ -88,6 +89,10 @@ def problems(seen: Survey, now: datetime) -> Iterator[Problem]:
         age_s = _age_s(consumer, now)
         if seen.leader and age_s > BACKLOG_S and consumer.health.failing_since is None:
             yield Problem(_WARNING, f"{consumer.name} is {_span(age_s)} behind")
+    if seen.dead_letters:
+        sinks = ", ".join(sorted({letter.sink for letter in seen.dead_letters}))
+        text = f"{number(len(seen.dead_letters), 'report')} refused for good by {sinks}"
+        yield Problem(_WARNING, f"{text}; tocsin spool tells why, tocsin spool retry tries again")
     yield from _lost(seen.recent)
 
 
@@ -115,9 +120,9 @@ def _failing(consumer: Consumer, now: datetime) -> Iterator[Problem]:
 
 def _disk(seen: Survey) -> Iterator[Problem]:
     path = seen.folder.path
-    if os.statvfs(path).f_flag & os.ST_RDONLY:
+    if system.is_read_only(path):
         yield Problem(_CRITICAL, f"the spool {path} is on a disk that is read-only")
-    elif path.stat().st_uid == os.geteuid() and not os.access(path, os.W_OK | os.X_OK):
+    elif path.stat().st_uid == system.user_id() and not os.access(path, os.W_OK | os.X_OK):
         yield Problem(_CRITICAL, f"the spool {path} can't be written; chmod 700 it")
     if seen.free_bytes < FREE_BYTES:
         yield Problem(_WARNING, f"only {size(seen.free_bytes)} are free on the spool's disk")
@@ -148,7 +153,13 @@ def _fine(seen: Survey | None) -> str:
     if seen is None:
         return ""
     most = max((c.occurrences for c in seen.consumers if c.is_waiting), default=0)
-    waiting = f"{number(most, 'occurrence')} on the way" if most else "nothing waits"
+    waiting = (
+        "what waits can't be told"
+        if seen.state_fault
+        else f"{number(most, 'occurrence')} on the way"
+        if most
+        else "nothing waits"
+    )
     alive = sum(process.is_alive for process in seen.processes)
     return f"{waiting}, {seen.leader or 'nobody'} leads, {alive} live process{'' if alive == 1 else 'es'}"
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from tocsin import system
 from tocsin.cli.books import holder
+from tocsin.cli.place import Place
+from tocsin.delivery.dead_letters import DeadLetter, DeadLetters
 from tocsin.delivery.health import Health
 from tocsin.delivery.sightings import START, read_on
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError, StoreError, TocsinError
 from tocsin.routing.issues import is_muted
-from tocsin.routing.sqlite import SqliteState
+from tocsin.routing.opening import has_state, open_state
 from tocsin.routing.state import LEDGER, Cursor, State
 from tocsin.sinks.registry import load_type
 from tocsin.spool.folder import Folder
@@ -85,18 +88,20 @@ class Survey:
     losses: Mapping[str, int]
     left_out: Mapping[str, int]
     state_fault: str = ""
+    dead_letters: Sequence[DeadLetter] = ()
 
 
-def survey(folder: Folder, now: datetime) -> Survey:
+def survey(where: Place, now: datetime) -> Survey:
     """Look at a spool. A state that can't be read is part of the answer. Raises OSError, StoreError."""
+    folder = where.folder
     readers = SpoolReader(folder).generations()
     tallies = _tallies(readers)
     consumers: list[Consumer] = []
     state_fault = ""
     counted = dict(tallies)
     try:
-        if folder.state.exists():
-            state = SqliteState(folder.state, read_only=True)
+        if has_state(folder, where.state):
+            state = open_state(folder, where.state, read_only=True)
             try:
                 is_led = bool(holder(folder))
                 consumers = [_consumer(name, state, readers, now, is_led) for name in state.consumers()]
@@ -108,12 +113,11 @@ def survey(folder: Folder, now: datetime) -> Survey:
         state_fault = str(fault)
     if not consumers and not state_fault:
         consumers = [_reading_consumer(FIRST_DELIVERY, None, readers)]
-    disk = os.statvfs(folder.path)
     return Survey(
         folder,
         _owner(folder),
         folder.size_bytes(),
-        disk.f_bavail * disk.f_frsize,
+        shutil.disk_usage(folder.path).free,
         holder(folder),
         _processes(readers, folder),
         consumers,
@@ -121,6 +125,7 @@ def survey(folder: Folder, now: datetime) -> Survey:
         {name: n for name, n in counted.items() if n and (name in LOSSES or name not in TALLIES)},
         {name: n for name, n in counted.items() if n and name in TALLIES and name not in LOSSES},
         state_fault,
+        DeadLetters(folder).all(),
     )
 
 
@@ -222,4 +227,4 @@ def _owner(folder: Folder) -> str:
     try:
         return folder.path.owner()
     except (KeyError, NotImplementedError):
-        return str(folder.path.stat().st_uid)
+        return str(folder.path.stat().st_uid) if system.HAS_MODES else "not known on Windows"

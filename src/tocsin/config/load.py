@@ -6,6 +6,7 @@ file it is written in, else at the working directory.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import socket
@@ -27,6 +28,7 @@ PREFIX: Final = "TOCSIN_"
 CONFIG_VARIABLE: Final = "TOCSIN_CONFIG"
 DEFAULT_FILE: Final = "tocsin.toml"
 
+_STATE_PACKAGES: Final = {"sqlalchemy": "SQLAlchemy>=2.0", "psycopg": "psycopg[binary]>=3.2"}
 # Not ours: Kubernetes gives every pod these for a service that is called "tocsin".
 _FOREIGN: Final = re.compile(r"TOCSIN_(SERVICE_\w+|PORT|PORT_\w+)")
 
@@ -198,6 +200,12 @@ def _together(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str
             f"{sources['debugger']}: debugger lets whoever reaches it run code, so production refuses it; "
             'set mode = "debug" or leave it out'
         )
+    if values["state"] and values["mode"] == "production":  # on a laptop in debug mode nothing is delivered
+        faults += [
+            f"{sources['state']}: state needs {package}, which is not installed here: pip install '{wanted}'"
+            for package, wanted in _STATE_PACKAGES.items()
+            if importlib.util.find_spec(package) is None
+        ]
     page = values["error_page"]
     if page and isinstance(page, str) and not is_html(page) and not _is_readable(Path(page)):
         faults.append(f"{sources['error_page']}: error_page must be a file that can be read (it is {page!r})")

@@ -12,10 +12,12 @@ from tocsin.event.scrub import Scrubber
 
 __all__ = [
     "Setting",
+    "between",
     "boolean",
     "choice",
     "count",
     "duration_s",
+    "pairs",
     "parse_table",
     "port",
     "positive",
@@ -93,6 +95,17 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
+def pairs(value: Any) -> dict[str, str]:
+    """Parse a table, or ``name=value`` pairs: a list of them, or one text with commas between."""
+    items = value.items() if isinstance(value, Mapping) else (part.partition("=")[::2] for part in texts(value))
+    found = {str(name).strip(): each.strip() for name, each in items if isinstance(each, str)}
+    if not all(name and each for name, each in found.items()) or (
+        isinstance(value, Mapping) and len(found) != len(value)
+    ):
+        raise ValueError("must be a table of texts, or a list of name=value")
+    return found
+
+
 def boolean(value: Any) -> bool:
     """Parse true or false; of strings, true/yes/on/1 and false/no/off/0."""
     if isinstance(value, bool):
@@ -119,6 +132,18 @@ def positive(value: Any) -> int:
     if number is None or number < 1 or number != int(number):
         raise ValueError("must be a whole number from 1")
     return int(number)
+
+
+def between(least: int, most: int) -> Callable[[Any], int]:
+    """Return a parser of whole numbers from ``least`` to ``most``."""
+
+    def parse_between(value: Any) -> int:
+        number = _number(value)
+        if number is None or number != int(number) or not least <= number <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(number)
+
+    return parse_between
 
 
 def port(value: Any) -> int:

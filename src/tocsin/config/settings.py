@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from tocsin.config.setting import Setting, boolean, choice, positive, size_mb, text, texts
-from tocsin.config.values import kinds, level, logger_levels, name, one_line, page, path, sink_list, statuses
+from tocsin.config.values import kinds, level, logger_levels, name, one_line, page, path, sink_list, state_url, statuses
 from tocsin.event.limits import KEEP_DAYS, SPOOL_BYTES
 
 __all__ = ["SETTINGS", "SINK_SETTINGS", "Settings", "SinkTable"]
@@ -144,6 +144,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         type_name="number",
     ),
     Setting(
+        "state",
+        state_url,
+        "",
+        "a PostgreSQL database in which several hosts share issues, episodes, mutes and caps, such as "
+        "`postgresql://tocsin@db.example.org/errors` (extra `db`); left out, each spool has its own file. May hold a "
+        "password, so it is never quoted in a fault",
+        type_name="URL",
+        is_secret=True,
+    ),
+    Setting(
         "keep_days",
         positive,
         KEEP_DAYS,
@@ -188,8 +198,16 @@ SINK_SETTINGS: Final[tuple[Setting, ...]] = (
         "kinds",
         kinds,
         frozenset({"traceback", "error", "warning"}),
-        "only these kinds go there",
+        "only these kinds go there; left out, trackers get no warnings",
         type_name="list of traceback, error, warning",
+    ),
+    Setting(
+        "loggers",
+        texts,
+        (),
+        "only events of these loggers and what is below them go there; one that came by no logger counts as of the "
+        "module it happened in",
+        type_name="list",
     ),
     Setting(
         "from",
@@ -243,6 +261,7 @@ class Settings:
     mask_keys: tuple[str, ...]
     spool: str
     spool_max_mb: float
+    state: str = field(repr=False)
     keep_days: int
     fsync: bool
     delivery: Literal["thread", "process"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tocsin.config.settings import SETTINGS, Settings, SinkTable
 from tocsin.config.values import level_name
+from tocsin.event.patterns import MASK
 
-__all__ = ["MASKED", "Row", "lines", "masked_url", "rows", "shown"]
+__all__ = ["MASKED", "Row", "lines", "masked_url", "rows", "shown", "table_shown"]
 
-MASKED: Final = "[masked]"
+MASKED: Final = MASK
 
 # By name as well as by the sink's own table: a misspelled `passwrod` is no known secret, but one all the same.
 _SECRET_WORDS: Final = ("pass", "pwd", "secret", "token", "auth", "credential", "private", "api", "key")
@@ -28,11 +29,12 @@ class Row:
     source: str
 
 
-def rows(settings: Settings, secrets: Collection[str] = ()) -> list[Row]:
+def rows(settings: Settings, sink_shown: Callable[[SinkTable], str] | None = None) -> list[Row]:
     """Return a row for every setting, in the order of the table, and one for every sink.
 
-    ``secrets`` names the options that the sinks' own tables call secret; names that look like it are masked anyway.
+    ``sink_shown`` knows what each type of sink calls secret; without it, what looks like a secret is masked.
     """
+    show = sink_shown or _sink_shown
     out = []
     for setting in SETTINGS:
         source = settings.sources.get(setting.name, "")
@@ -42,7 +44,7 @@ def rows(settings: Settings, secrets: Collection[str] = ()) -> list[Row]:
             out.append(Row("sinks", "none", source))
         else:
             sinks = enumerate(settings.sinks)
-            out.extend(Row(f"sinks[{index}]", _sink_shown(table, secrets), source) for index, table in sinks)
+            out.extend(Row(f"sinks[{index}]", show(table), source) for index, table in sinks)
     return out
 
 
@@ -82,19 +84,24 @@ def masked_url(url: str, secrets: Collection[str] = ()) -> str:
     return head + _PARAMETER.sub(lambda match: _parameter(match, secrets), mark + query)
 
 
+def table_shown(options: Mapping[str, Any], secrets: Collection[str] = ()) -> str:
+    """Return a sink's table in one line; ``secrets`` names options that are masked, besides those that look like it."""
+    return ", ".join(f"{name} = {_option_shown(name, value, secrets)}" for name, value in options.items())
+
+
 def _setting_shown(name: str, settings: Settings) -> str:
     value = getattr(settings, name)
     if name == "level":
         return shown(level_name(value))
+    if name == "state":
+        return shown(masked_url(value))
     if name == "loggers":
         return shown({logger: level_name(number) for logger, number in value.items()})
     return shown(value)
 
 
-def _sink_shown(table: SinkTable, secrets: Collection[str]) -> str:
-    if table.url:
-        return masked_url(table.url, secrets)
-    return ", ".join(f"{name} = {_option_shown(name, value, secrets)}" for name, value in table.options.items())
+def _sink_shown(table: SinkTable) -> str:
+    return masked_url(table.url) if table.url else table_shown(table.options)
 
 
 def _option_shown(name: str, value: Any, secrets: Collection[str]) -> str:

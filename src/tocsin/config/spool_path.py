@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,18 @@ class SpoolPlace:
     fault: str = ""
 
 
+# Names that are devices on Windows, whatever follows the first dot.
+_DEVICES: Final = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(?:\..*)?", re.IGNORECASE)
+
+
 def spool_place(
-    spool: str, application: str, environ: Mapping[str, str], uid: int, home: str | None = None
+    spool: str,
+    application: str,
+    environ: Mapping[str, str],
+    uid: int,
+    home: str | None = None,
+    *,
+    is_windows: bool = sys.platform == "win32",
 ) -> SpoolPlace:
     """Return the place for an application's spool, by the first rule that applies.
 
@@ -45,6 +56,8 @@ def spool_place(
     if spool:
         return SpoolPlace(spool, "the setting spool")
     name = folder_name(application)
+    if is_windows:
+        return _place_on_windows(environ, name)
     state = Path(environ.get("STATE_DIRECTORY", "").split(":")[0])
     if state.is_absolute():
         return SpoolPlace(str(state / "tocsin" / name), "$STATE_DIRECTORY")
@@ -57,7 +70,8 @@ def spool_place(
 def folder_name(application: str) -> str:
     """Return an application's name as one harmless folder name; different names stay different."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", application).lstrip(".")[:64]
-    if plain and plain == application:
+    # The last two are for Windows, which drops a dot at the end.
+    if plain and plain == application and not _DEVICES.fullmatch(plain) and not plain.endswith("."):
         return plain
     return f"{plain}-{hashlib.blake2b(application.encode(), digest_size=4).hexdigest()}"
 
@@ -85,6 +99,19 @@ def private_fault(path: str, uid: int) -> str:
     if stat.S_IMODE(status.st_mode) & 0o077:
         return f"{path} is open to others ({stat.S_IMODE(status.st_mode):04o}); remove it or set `spool`"
     return ""
+
+
+def _place_on_windows(environ: Mapping[str, str], name: str) -> SpoolPlace:
+    """Return a place in the user's local (not roaming) application data, else in the user's temporary folder."""
+    local = Path(environ.get("LOCALAPPDATA", ""))
+    if local.is_absolute() and _is_writable(local) and not is_served(str(local)):
+        return SpoolPlace(str(local / "tocsin" / name), "%LOCALAPPDATA%")
+    for variable in ("TEMP", "TMP"):
+        folder = Path(environ.get(variable, ""))
+        if folder.is_absolute() and _is_writable(folder):
+            return SpoolPlace(str(folder / f"tocsin-{name}"), "there is no %LOCALAPPDATA% that will do", True)
+    fault = "neither %LOCALAPPDATA% nor %TEMP% names a folder that can be written to; set `spool` to one"
+    return SpoolPlace(name, "no folder of this user will do", True, fault)
 
 
 def _state_folders(environ: Mapping[str, str], home: str) -> Iterator[tuple[Path, str]]:

@@ -26,6 +26,7 @@ __all__ = [
     "page",
     "path",
     "sink_list",
+    "state_url",
     "statuses",
 ]
 
@@ -55,6 +56,21 @@ def path(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise ValueError("must be a path")
     return value
+
+
+def state_url(value: Any) -> str:
+    """Parse the URL of a database that several hosts share, which may be empty; nothing is imported or connected."""
+    if not isinstance(value, str):
+        raise ValueError("must be a URL such as postgresql://tocsin@db.example.org/errors")
+    url = value.strip()
+    scheme, slashes, rest = url.partition("://")
+    if not url:
+        return ""
+    if not slashes or scheme.lower() not in ("postgresql", "postgresql+psycopg") or not rest.strip("/"):
+        raise ValueError("must be a URL such as postgresql://tocsin@db.example.org/errors; PostgreSQL only")
+    if not url.isprintable() or " " in url:
+        raise ValueError("must be a URL of printable characters; within user and password, @ is written %40, / %2F")
+    return url
 
 
 def page(value: Any) -> Any:

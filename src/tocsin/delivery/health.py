@@ -25,9 +25,14 @@ class Health:
     is_told: bool = False  # that it is down, through the other sinks
 
     def failed(self, outcome: Unavailable, now: datetime, jitter: random.Random) -> Health:
-        """Return the health after one more failure: exponential backoff, half of it random."""
+        """Return the health after one more failure: exponential backoff, half of it random.
+
+        Where the destination asked for a longer pause it gets it, within RETRY_AFTER_MAX_S.
+        """
         pause_s = min(limits.RETRY_FIRST_S * 2 ** min(self.attempts, 20), limits.RETRY_MAX_S)
         pause_s *= 0.5 + jitter.random() / 2
+        if outcome.retry_after_s is not None:
+            pause_s = max(pause_s, min(outcome.retry_after_s, limits.RETRY_AFTER_MAX_S))
         return replace(
             self,
             failing_since=self.failing_since or now,
@@ -41,7 +46,8 @@ class Health:
         """Tell whether it is too early to try again. A clock set back by more than the longest pause ends the wait."""
         if self.next_try is None:
             return False
-        return timedelta(0) < self.next_try - now <= timedelta(seconds=limits.RETRY_MAX_S)
+        longest = timedelta(seconds=max(limits.RETRY_MAX_S, limits.RETRY_AFTER_MAX_S))
+        return timedelta(0) < self.next_try - now <= longest
 
     def is_to_be_told(self, now: datetime) -> bool:
         """Tell whether it has failed for so long that people must hear of it by other ways."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tocsin.complaints import complain
+from tocsin.complaints import complain, own_work
 from tocsin.delivery.job import start_native_thread
 from tocsin.delivery.term import Term
 from tocsin.event import limits
@@ -83,6 +83,10 @@ class Host:
         return worked
 
     def _run(self) -> None:
+        with own_work():
+            self._deliver()
+
+    def _deliver(self) -> None:
         sleep = native_sleep()
         term = self.term
         pid = self._pid

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tocsin.complaints import complain
+from tocsin.complaints import complain, own_work
+from tocsin.event import limits
+from tocsin.event.scrub import Scrubber
 from tocsin.sinks.base import Outcome, Unavailable
 
 __all__ = ["Job", "start_native_thread"]
@@ -22,8 +24,10 @@ def start_native_thread(target: Callable[[], None]) -> None:
     monkey = sys.modules.get("gevent.monkey")
     if monkey is None:
         start(target, ())
-    else:
-        monkey.get_original("_thread", "start_new_thread")(_with_hub_of_its_own, (target,))
+        return
+    # Made here, where there is none: if a thread of ours has the first hub, the main one hangs once that is gone.
+    sys.modules["gevent"].get_hub()
+    monkey.get_original("_thread", "start_new_thread")(_with_hub_of_its_own, (target,))
 
 
 def _with_hub_of_its_own(target: Callable[[], None]) -> None:
@@ -55,7 +59,9 @@ class Job:
 
     def _run(self) -> None:
         try:
-            self._outcome = self._call()
+            with own_work():
+                self._outcome = self._call()
         except BaseException as fault:  # noqa: BLE001 - a sink may be anybody's code; it must not end delivery
             complain("sink", f"a sink failed unexpectedly: {type(fault).__name__}: {fault}", fault)
-            self._outcome = Unavailable(f"{type(fault).__name__}: {fault}", "this is a fault of the sink itself")
+            said = Scrubber().text(f"{type(fault).__name__}: {fault}", limits.MESSAGE_CHARS)
+            self._outcome = Unavailable(said, "this is a fault of the sink itself; its traceback is on stderr")

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tocsin import system
 from tocsin.complaints import complain, say
+from tocsin.delivery.dead_letters import DeadLetters
 from tocsin.delivery.ledger import Ledger
 from tocsin.delivery.mutes import apply_mutes
 from tocsin.delivery.notices import NoticeOutlet
@@ -22,12 +24,12 @@ from tocsin.delivery.retention import Retention
 from tocsin.delivery.sightings import read_on
 from tocsin.delivery.wish import wishes
 from tocsin.event import limits
+from tocsin.routing.opening import OWN, StatePlace, load_event, open_state
 from tocsin.routing.router import Router
-from tocsin.routing.sqlite import SqliteState
 from tocsin.routing.state import LEDGER, Cursor
 from tocsin.sinks.base import takes_entries
 from tocsin.spool.folder import Folder
-from tocsin.spool.reader import GenerationReader, SpoolReader, read_event
+from tocsin.spool.reader import GenerationReader, SpoolReader
 
 if TYPE_CHECKING:
     from tocsin.sinks.registry import BuiltSink
@@ -52,6 +54,7 @@ class Leader:
         keep_days: float = limits.KEEP_DAYS,
         max_bytes: int = limits.SPOOL_BYTES,
         is_stand_in: bool = False,
+        state: StatePlace = OWN,
         pause: Callable[[], None] = lambda: None,
         tell: Callable[[str, str], None] = lambda text, template: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -62,7 +65,7 @@ class Leader:
         """
         self.folder = folder
         self._spool = SpoolReader(folder)
-        self._state = SqliteState(folder.state)
+        self._state = open_state(folder, state)
         self._pause = pause
         self._tell = tell
         self._now = now
@@ -71,22 +74,23 @@ class Leader:
         self._swept_at = time.monotonic()
         self._finished: set[tuple[str, int]] = set()
         self.is_idle = False  # after the latest step: all is delivered that can be, and no failing sink waits
+        self._dead_letters = DeadLetters(folder)
         jitter = random.Random()
         router = Router(
             self._state,
-            load_sample=lambda ref: read_event(folder, ref.process, ref.generation, ref.offset),
+            load_sample=lambda ref: load_event(folder, self._state, ref),
             application=application,
             environment=environment,
-            spool=str(folder.path),
+            spool="" if state.is_shared else str(folder.path),  # the events may lie on another host
         )
         readers = self._spool.generations()
         self._register(sinks, readers, is_stand_in)
         self.outlets: list[Outlet] = []
         for built in sinks:
             if takes_entries(built.sink):
-                self.outlets.append(EntryOutlet(built, self._state, jitter))
+                self.outlets.append(EntryOutlet(built, self._state, self._dead_letters, jitter))
             else:
-                self.outlets.append(NoticeOutlet(built, self._state, router, jitter))
+                self.outlets.append(NoticeOutlet(built, self._state, self._dead_letters, router, jitter))
 
     def step(self) -> bool:
         """Do a little of everything; return whether there was anything to do."""
@@ -135,11 +139,12 @@ class Leader:
         known = set(self._state.consumers())
         # What `tocsin issues` or a stand-in left behind says nothing of sinks that were configured.
         is_fresh = not any(name != LEDGER and not self._state.note(name).get(_STAND_IN) for name in known)
+        is_first = is_fresh and not self._state.has_peers()  # what was told is told, to whichever spool's sink
         with self._state.transaction():
             self._state.add_consumer(LEDGER, self._now())
             for built in sinks:
                 if built.identity not in known:
-                    self._add(built, readers, is_fresh=is_fresh)
+                    self._add(built, readers, is_fresh=is_fresh if takes_entries(built.sink) else is_first)
                 self._note_stand_in(built.identity, is_stand_in and built.identity not in known)
             if not is_stand_in:
                 wanted = {LEDGER, *(built.identity for built in sinks), *self._sinks_of_living(readers)}
@@ -176,10 +181,12 @@ class Leader:
         """With nothing left to do: answer who asked for a flush, remember what is finished, sweep."""
         if self.is_idle:
             for path in requests:
-                path.unlink(missing_ok=True)
+                system.remove(path)
         if time.monotonic() - self._swept_at < _SWEEP_S:
             return
         self._swept_at = time.monotonic()
+        for sink, number in self._dead_letters.expire(now).items():
+            self._state.add_loss(f"refused by {sink}", number)
         for reader in readers:
             if reader.is_dead and not self._waiting(reader):
                 self._finished.add(reader.key)

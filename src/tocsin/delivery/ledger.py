@@ -11,12 +11,12 @@ from tocsin.delivery.sightings import START, Reading, Sighting, read_on
 from tocsin.event import error_id, limits, wire
 from tocsin.event.errors import DecodeError
 from tocsin.event.model import Event
-from tocsin.render.facts import innermost
+from tocsin.render.facts import culprit
 from tocsin.routing.issues import Occurrences, SampleRef
 from tocsin.routing.state import LEDGER, Cursor, State
 from tocsin.spool.reader import GenerationReader
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "decoded"]
 
 
 class Ledger:
@@ -66,7 +66,7 @@ class Ledger:
 
     def _occurrences(self, sighting: Sighting, reader: GenerationReader, now: datetime) -> Occurrences:
         header = sighting.header
-        event = None if sighting.is_count else _decoded(sighting.body)
+        event = None if sighting.is_count else decoded(sighting.body)
         about = reader.about()
         is_cell = sighting.origin.offset is None
         at = reader.counted_by(now) if is_cell else datetime.fromtimestamp(header.time, UTC)
@@ -82,7 +82,7 @@ class Ledger:
             levelno=header.levelno,
             logger=event.logger if event else "",
             title=_title(event) if event else "",
-            culprit=_culprit(event) if event else "",
+            culprit=culprit(event) if event else "",
             application=about.get("application", ""),
             environment=about.get("environment", ""),
             release=about.get("release", ""),
@@ -90,10 +90,12 @@ class Ledger:
             n=sighting.occurrences,
             sample=sample,
             client_hash=event.request.client_hash if event and event.request else None,
+            body=None if sample is None else sighting.body,
         )
 
 
-def _decoded(body: bytes | None) -> Event | None:
+def decoded(body: bytes | None) -> Event | None:
+    """Return the event of a spooled body, None where there is none that can be read."""
     if body is None:
         return None
     try:
@@ -106,12 +108,3 @@ def _title(event: Event) -> str:
     if event.exception is not None:
         return event.exception.type
     return (event.template or event.message).partition("\n")[0][: limits.NAME_CHARS]
-
-
-def _culprit(event: Event) -> str:
-    frame = innermost(event.exception)
-    if frame is not None:
-        return f"{frame.module}.{frame.function}"
-    if event.request is not None and event.request.status is not None:
-        return event.request.route or event.request.endpoint or event.logger
-    return event.location.rpartition(":")[0] or event.logger

@@ -75,6 +75,8 @@ def _likeness(body: bytes) -> dict[str, Any]:
         members = {name: first[name] for name in ("level", "logger", "message", "template", "location")}
         if first["exception"] is not None:
             members["exception"] = {name: first["exception"][name] for name in ("type", "message")}
+        if "prepared" in first:
+            members["prepared"] = first["prepared"]
     except (ValueError, KeyError, TypeError):
         return {}
     return members

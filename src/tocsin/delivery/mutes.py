@@ -8,6 +8,7 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
+from tocsin import system
 from tocsin.complaints import complain
 from tocsin.routing.state import State
 from tocsin.spool.folder import Folder
@@ -20,7 +21,7 @@ def request_mute(folder: Folder, fingerprint: str, until: datetime | None) -> Pa
     folder.mutes.mkdir(mode=0o700, exist_ok=True)
     path = folder.mutes / f"{secrets.token_hex(8)}.json"
     hidden = path.with_name(f".{path.name}")
-    fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fd = system.open_file(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with os.fdopen(fd, "w") as file:
         json.dump({"fingerprint": fingerprint, "until": until.isoformat() if until else None}, file)
     hidden.rename(path)
@@ -39,5 +40,5 @@ def apply_mutes(folder: Folder, state: State, now: datetime) -> bool:
                 state.mute(wish["fingerprint"], datetime.fromisoformat(wish["until"]))
         except (OSError, ValueError, KeyError, TypeError) as fault:
             complain("mutes", f"{path} is no request to mute: {fault}")
-        path.unlink(missing_ok=True)
+        system.remove(path)
     return bool(paths)

@@ -14,12 +14,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.complaints import complain, say
+from tocsin.delivery.apart import Apart, deliver_apart
+from tocsin.delivery.dead_letters import DeadLetter, DeadLetters
 from tocsin.delivery.health import Health
 from tocsin.delivery.job import Job
+from tocsin.delivery.ledger import decoded
 from tocsin.delivery.lines import loss_entry, sighting_entry
 from tocsin.delivery.pace import Pace
-from tocsin.delivery.sightings import START, read_on
+from tocsin.delivery.sightings import START, Sighting, read_on
 from tocsin.event import limits
+from tocsin.event.notice import Notice
+from tocsin.render.facts import culprit
+from tocsin.routing.issues import is_of_loggers
 from tocsin.routing.state import Cursor, State
 from tocsin.sinks.base import Accepted, Entry, EntrySink, Outcome, Refused, Unavailable, takes_entries
 from tocsin.spool.reader import GenerationReader
@@ -32,21 +38,26 @@ __all__ = ["EntryOutlet", "Outlet"]
 _HEALTH: Final = "health"
 
 
-# Calls that were under way when their leader ended, by the sink's id; a job holds its sink, so ids stay unique.
-_left_running: dict[int, Job] = {}
+# Outlets whose call was under way, or not settled, when their leader ended, by the sink's id; each holds its sink, so
+# ids stay unique.
+_left_running: dict[int, Outlet] = {}
 
 
 class Outlet:
     """Deliver to one sink, one call at a time; subclasses say what is next and what acceptance means."""
 
-    def __init__(self, built: BuiltSink, state: State, jitter: random.Random) -> None:
+    def __init__(self, built: BuiltSink, state: State, dead_letters: DeadLetters, jitter: random.Random) -> None:
         self.built = built
         self.identity = built.identity
         self._state = state
+        self._dead_letters = dead_letters
         self._jitter = jitter
+        self._letter: DeadLetter | None = None  # in flight, once more
         self._job: Job | None = None
         self._health: Health | None = None
         self._hurried_tries = 0
+        self._refusals = 0  # that were not said yet
+        self._said_refused_at = -limits.REFUSED_SAID_S
         self._failed_at = -limits.HURRIED_PAUSE_S
 
     @property
@@ -67,12 +78,12 @@ class Outlet:
             outcome = self._job.outcome
             if outcome is None:
                 return False
-            self._job = None
             self._settle(outcome, now)
+            self._job = None  # only now: what came of the call is to outlive a state that can't be written
             return True
         if self._is_left_running() or not self._may_try(now, is_hurried):
-            return False
-        call = self._next_call(readers, now, is_hurried)
+            return self._job is not None  # what came of a call of the leader before was taken over
+        call = self._second_chance() or self._next_call(readers, now, is_hurried)
         if call is None:
             return False
         self._job = Job(call, is_local=self.built.sink.is_local)
@@ -92,7 +103,8 @@ class Outlet:
 
     def has_waiting(self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool) -> bool:
         """Tell whether there is anything to deliver, while no call is under way."""
-        return self._next_call(readers, now, is_hurried) is not None
+        wanted = self._dead_letters.wanted(self.identity)
+        return wanted is not None or self._next_call(readers, now, is_hurried) is not None
 
     def told_down(self) -> None:
         """Remember that people were told of the failure."""
@@ -100,8 +112,8 @@ class Outlet:
 
     def close(self) -> None:
         """Release the sink; one whose call is under way when that has come back, before it is used again."""
-        if self._job is not None and self._job.outcome is None:
-            _left_running[id(self.built.sink)] = self._job
+        if self._job is not None:
+            _left_running[id(self.built.sink)] = self
             return
         try:
             self.built.sink.close()
@@ -110,13 +122,17 @@ class Outlet:
 
     def _is_left_running(self) -> bool:
         """Tell whether a call of the leader before is still under way: a sink takes one call at a time."""
-        job = _left_running.get(id(self.built.sink))
-        if job is None:
+        left = _left_running.get(id(self.built.sink))
+        if left is None:
             return False
-        if job.outcome is None:
+        if left._job is not None and left._job.outcome is None:
             return True
         del _left_running[id(self.built.sink)]
         self.built.sink.close()
+        return self._adopt(left)
+
+    def _adopt(self, left: Outlet) -> bool:
+        """Take over what came of a call of the leader before; return False where it is to be repeated."""
         return False
 
     def _settle(self, outcome: Outcome, now: datetime) -> None:
@@ -128,13 +144,38 @@ class Outlet:
             self._save_health(self.health.failed(outcome, now, self._jitter))
             return
         if isinstance(outcome, Refused):
-            say(f"{self.identity} refused a report for good: {outcome.reason}")
+            self._say_refused(outcome)
             self._refused(outcome, now)
-        elif isinstance(outcome, Accepted):
+        elif self._letter is not None:
+            self._dead_letters.remove(self._letter)
+        else:
             self._accepted(now)
+        self._letter = None
         if self.health.failing_since is not None:
             say(f"{self.identity} works again")
             self._save_health(Health())
+
+    def _second_chance(self) -> Callable[[], Outcome] | None:
+        """Return the call that delivers a dead letter which people want tried again, if there is one."""
+        letter = self._letter = self._dead_letters.wanted(self.identity)
+        return None if letter is None else lambda: self._call(letter.report)
+
+    def _refused(self, outcome: Refused, now: datetime) -> None:
+        if self._letter is not None:
+            self._dead_letters.lay_back(self._letter, outcome, now)
+        else:
+            self._refused_first(outcome, now)
+
+    def _say_refused(self, outcome: Refused) -> None:
+        """Say it once a minute, with how many there were: a destination that refuses one often refuses all."""
+        self._refusals += 1
+        now = time.monotonic()
+        if now - self._said_refused_at < limits.REFUSED_SAID_S:
+            return
+        what = "a report" if self._refusals == 1 else f"{self._refusals:,} reports"
+        say(f"{self.identity} refused {what} for good, see `tocsin spool retry`: {outcome.reason}")
+        self._said_refused_at = now
+        self._refusals = 0
 
     def _save_health(self, health: Health) -> None:
         note = self._state.note(self.identity)
@@ -146,10 +187,13 @@ class Outlet:
     ) -> Callable[[], Outcome] | None:
         raise NotImplementedError
 
+    def _call(self, report: Entry | Notice) -> Outcome:
+        raise NotImplementedError
+
     def _accepted(self, now: datetime) -> None:
         raise NotImplementedError
 
-    def _refused(self, outcome: Refused, now: datetime) -> None:
+    def _refused_first(self, outcome: Refused, now: datetime) -> None:
         raise NotImplementedError
 
     def _dropped(self) -> None:
@@ -159,14 +203,15 @@ class Outlet:
 class EntryOutlet(Outlet):
     """Deliver every event and the counts, at least once, in reading order, by a cursor per generation."""
 
-    def __init__(self, built: BuiltSink, state: State, jitter: random.Random) -> None:
-        super().__init__(built, state, jitter)
+    def __init__(self, built: BuiltSink, state: State, dead_letters: DeadLetters, jitter: random.Random) -> None:
+        super().__init__(built, state, dead_letters, jitter)
         if not takes_entries(built.sink):
             raise TypeError(f"{built.identity} takes no entries")
         self._sink: EntrySink = built.sink
         self._cursors: dict[tuple[str, int], Cursor] = {}
         self._pace = Pace(limits.COUNT_LINE_INTERVAL_S)
-        self._in_flight: tuple[list[Entry], dict[tuple[str, int], Cursor]] = ([], {})
+        self._in_flight: dict[tuple[str, int], Cursor] = {}
+        self._apart = Apart(Accepted())
         self._recover = getattr(built.sink, "recover", None)
 
     def cursor(self, key: tuple[str, int]) -> Cursor:
@@ -198,8 +243,17 @@ class EntryOutlet(Outlet):
         if not entries:  # all of it was of levels or kinds that don't go there
             self._commit(cursors)
             return None
-        self._in_flight = (entries, cursors)
-        return lambda: self._sink.deliver(entries)
+        self._in_flight = cursors
+        return lambda: self._delivered(entries)
+
+    def _delivered(self, entries: Sequence[Entry]) -> Outcome:
+        self._apart = deliver_apart(self._sink, entries)
+        return self._apart.outcome
+
+    def _call(self, report: Entry | Notice) -> Outcome:
+        if isinstance(report, Entry):
+            return self._sink.deliver([report])
+        return Refused("it is a notice, of the time when this sink was told by notices")
 
     def _recovered(self, readers: Sequence[GenerationReader]) -> Unavailable | None:
         """Advance the cursors, once, by what a sink that can be read back holds already.
@@ -245,21 +299,30 @@ class EntryOutlet(Outlet):
         cursors[reader.key] = reading.cursor
         for sighting in reading.sightings:
             header = sighting.header
-            if header.levelno >= self.built.levelno and header.kind in self.built.kinds:
+            is_wanted = header.levelno >= self.built.levelno and header.kind in self.built.kinds
+            if is_wanted and self._is_of_its_loggers(sighting):
                 entries.append(sighting_entry(sighting, about, counted_by))
         entries.extend(loss_entry(*loss, about, now) for loss in reading.losses)
 
-    def _accepted(self, now: datetime) -> None:
-        self._commit(self._in_flight[1])
+    def _is_of_its_loggers(self, sighting: Sighting) -> bool:
+        if not self.built.loggers:  # the usual case: no report need be read for it
+            return True
+        event = decoded(sighting.body)
+        return is_of_loggers("" if event is None else event.logger or culprit(event), self.built.loggers)
 
-    def _refused(self, outcome: Refused, now: datetime) -> None:
-        entries, cursors = self._in_flight
+    def _accepted(self, now: datetime) -> None:
+        refused = self._apart.refused
         with self._state.transaction():
-            self._state.add_loss(f"refused by {self.identity}", sum(entry.occurrences for entry in entries))
-            self._commit(cursors)
+            for entry, outcome in refused:
+                if not self._dead_letters.bury(self.identity, entry, outcome, now):
+                    self._state.add_loss(f"refused by {self.identity}", entry.occurrences)
+            self._commit(self._in_flight)
+        if refused:
+            self._say_refused(refused[0][1])
 
     def _dropped(self) -> None:
-        self._in_flight = ([], {})
+        self._in_flight = {}
+        self._apart = Apart(Accepted())
 
     def _commit(self, cursors: dict[tuple[str, int], Cursor]) -> None:
         position: Any = getattr(self._sink, "position", None)
@@ -270,4 +333,4 @@ class EntryOutlet(Outlet):
                 note = self._state.note(self.identity)
                 self._state.save_note(self.identity, {**note, "position": position()})
         self._cursors.update(cursors)
-        self._in_flight = ([], {})
+        self._dropped()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tocsin import system
 from tocsin.complaints import complain
 from tocsin.routing.state import State
 from tocsin.spool.folder import Folder
@@ -40,7 +41,8 @@ class Retention:
     ) -> list[tuple[str, int]]:
         """Remove what is due; return the keys of what went. ``waiting`` tells occurrences nobody has delivered yet."""
         gone = []
-        final = [reader for reader in readers if reader.is_final]
+        # On Windows a virus scanner may hold a file. What can't go is left alone: its cursors must not go before it.
+        final = [reader for reader in readers if reader.is_final and system.is_removable(reader.path.events)]
         for reader in final:
             if _age_s(reader.path.events) > self._keep_s:
                 self._remove(reader, waiting(reader), "expired")
@@ -65,8 +67,8 @@ class Retention:
             if waiting:
                 self._state.add_loss(reason, waiting)
             self._state.forget_generation(*reader.key)
-        reader.path.events.unlink(missing_ok=True)  # first: without a segment there is no generation
-        reader.path.counts.unlink(missing_ok=True)
+        system.remove(reader.path.events)  # first: without a segment there is no generation
+        system.remove(reader.path.counts)
         if waiting:
             complain("retention", f"{waiting} occurrences were given up undelivered ({reason})")
 
@@ -76,11 +78,11 @@ class Retention:
         for process in self._folder.processes() - present:
             live = self._folder.live(process)
             if not is_held(live) and _age_s(live) > _DAY_S:
-                live.unlink(missing_ok=True)
+                system.remove(live)
         for pattern in ("*.hurry", "*.counts", ".*.counts", ".*.events", ".*.live"):
             for path in self._folder.path.glob(pattern):
                 if path.name.lstrip(".")[:18] not in present and _age_s(path) > _DAY_S:
-                    path.unlink(missing_ok=True)
+                    system.remove(path)
 
 
 def _age_s(path: Path) -> float:

@@ -7,6 +7,7 @@ process of its own wishes for it: the documentation recommends one, since reques
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,8 @@ __all__ = ["DEDICATED", "Term"]
 DEDICATED: Final = "tocsin deliver"  # what the leader lock of a process of its own says
 
 _WISH_LOOK_S: Final = 1.0
-_FAILED_PAUSE_S: Final = 5.0
+_FAILED_PAUSE_S: Final = 5.0  # after a first failure, such as a database that is away; then twice as long each time
+_FAILED_PAUSE_MAX_S: Final = 60.0
 _YIELDED_PAUSE_S: Final = 60.0  # to a newer version; if it is gone by then, this one leads again
 
 
@@ -42,7 +44,9 @@ class Term:
         self._lock = FileLock(folder.leader_lock)
         self._wish = FileLock(folder.leader_wish)
         self._looked_at = 0.0
-        self._failed_at = -_FAILED_PAUSE_S
+        self._failed_at = -_FAILED_PAUSE_MAX_S
+        self._failures = 0
+        self._failed_pause_s = 0.0
         self._yielded_at = -_YIELDED_PAUSE_S
 
     def step(self) -> bool:
@@ -54,6 +58,7 @@ class Term:
             if self.leader is None and not self._begin():
                 return False
             worked = self.leader is not None and self.leader.step()
+            self._failures = 0
             if self.leader is not None and self.leader.must_yield:
                 self._yielded_at = time.monotonic()
                 self.end()
@@ -63,6 +68,9 @@ class Term:
         except Exception as fault:  # noqa: BLE001 - a fault of ours must not end delivery for good
             complain("delivery", f"delivery failed, will be tried again: {type(fault).__name__}", fault)
         self._failed_at = time.monotonic()
+        pause_s = min(_FAILED_PAUSE_S * 2**self._failures, _FAILED_PAUSE_MAX_S)
+        self._failed_pause_s = pause_s * (0.5 + random.random() / 2)  # so that many leaders don't come back at once
+        self._failures = min(self._failures + 1, 10)
         self.end()
         return False
 
@@ -79,7 +87,7 @@ class Term:
 
     def _begin(self) -> bool:
         now = time.monotonic()
-        if now - self._failed_at < _FAILED_PAUSE_S or now - self._yielded_at < _YIELDED_PAUSE_S:
+        if now - self._failed_at < self._failed_pause_s or now - self._yielded_at < _YIELDED_PAUSE_S:
             return False
         if self._is_dedicated:
             self.folder.prepare()

@@ -11,6 +11,7 @@ import secrets
 import time
 from pathlib import Path
 
+from tocsin import system
 from tocsin.event import limits
 from tocsin.spool.folder import Folder
 
@@ -24,11 +25,11 @@ class Wish:
         self._path = folder.path / f"{os.getpid()}-{secrets.token_hex(4)}.hurry"
 
     def __enter__(self) -> Wish:
-        os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(system.open_file(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._path.unlink(missing_ok=True)
+        system.remove(self._path)
 
     def is_granted(self) -> bool:
         """Tell whether everything that was spooled before the wish is delivered."""
@@ -36,6 +37,8 @@ class Wish:
             os.utime(self._path)
         except FileNotFoundError:
             return True
+        except PermissionError:
+            return False  # Windows: the leader has it in hand just now; asked again, it is gone
         return False
 
 

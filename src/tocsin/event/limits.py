@@ -15,6 +15,8 @@ PATH_CHARS: Final = 1_024
 QUERY_CHARS: Final = 2_048
 HEADER_CHARS: Final = 1_024
 HEADERS: Final = 32
+PREPARED_CHARS: Final = 16_384  # of a text that a drop-in handler's formatter made; both ends of a longer one are kept
+PREPARED_ITEMS: Final = 64  # parameters of an HTTPHandler's request
 
 # -- shape of an event ---------------------------------------------------------------------------------
 FRAMES: Final = 64  # both ends of deeper stacks are kept
@@ -62,10 +64,30 @@ LEADER_POLL_S: Final = 0.25
 EXIT_DELAY_S: Final = 2.0
 RETRY_FIRST_S: Final = 5.0
 RETRY_MAX_S: Final = 900.0
+RETRY_AFTER_MAX_S: Final = 3_600.0  # a destination that asks for a longer pause (Retry-After) is asked again then
+WEBHOOK_BYTES: Final = 1_000_000  # of a notice sent as JSON; a longer one goes without its events
+EVENT_LOG_UNITS: Final = 31_839  # UTF-16 code units of one event in the Windows event log
+SAID_CHARS: Final = 200  # of what a destination or a sender said, in the words of a failure
+ANSWER_BYTES: Final = 4_194_304  # of an HTTP server's answer; a longer one is an error
+TICKETS_PER_CALL_S: Final = 60.0  # a notice of many faults goes on with its next try after this long
+TICKET_EPISODES: Final = 20  # rows of a ticket's occurrence table; the first one stays, of the others the latest
+REFUSED_SAID_S: Final = 60.0  # at most so often a sink's refusals are said on stderr
+DEAD_LETTERS: Final = 1_000  # refused reports kept for `tocsin spool retry`; past it they are only counted
+DEAD_LETTER_BYTES: Final = 67_108_864
+DEAD_LETTER_DAYS: Final = 14
 HURRIED_TRIES: Final = 3  # of a failing sink while somebody waits for a flush; then its backoff holds again
 HURRIED_PAUSE_S: Final = 0.5
 HURRY_S: Final = 60.0  # an older wish is that of a process which died waiting
 SINK_DOWN_TOLD_S: Final = 900.0  # a sink failing this long is told through the others
+
+# -- state shared by several spools --------------------------------------------------------------------
+CLAIM_S: Final = 120.0  # a notice is left to the leader that took it on for so long, and while it renews that
+SHARED_LOOK_S: Final = 5.0  # at most so late a leader sees what the others did, unless it has something to do itself
+SHARED_PURGE_S: Final = 300.0
+SHARED_EVENTS_BYTES: Final = 268_435_456  # events kept in the database for notices, compressed; the oldest go first
+SHARED_STATEMENT_S: Final = 15.0  # one statement; a longer one is broken off and tried again
+SHARED_LOCK_S: Final = 10.0  # waited for another leader's transaction
+SHARED_IDLE_S: Final = 30.0  # the server ends the session of a leader that stops in the middle of a transaction
 
 # -- notices -------------------------------------------------------------------------------------------
 DETAILED_ISSUES: Final = 8  # told with traceback in one notice; the others are in its list
@@ -79,3 +101,13 @@ CLIENTS_PER_DAY: Final = 1_000  # distinct client hashes kept per issue and day
 RATE_BUCKET_S: Final = 10  # occurrences of a warning are counted in steps of this
 RATE_WINDOW_S: Final = 600  # … for this long
 NOTICE_ISSUES: Final = 500  # told in one notice; what is left over comes with the next
+
+# -- a receiver ----------------------------------------------------------------------------------------
+LINE_SLACK_BYTES: Final = 4_096  # a line may be so much longer than its event: origin, occurrences
+RECEIVER_CONNECTIONS: Final = 256  # at once; past it a sender is told to come back later
+RECEIVER_HELLO_S: Final = 10.0  # for the TLS handshake, and for the hello where a token is asked for
+RECEIVER_IDLE_S: Final = 300.0  # a connection without a whole line for so long is closed
+RECEIVER_ROOMS: Final = 64  # applications and environments that get a spool of their own; others share one
+RECEIVER_RELEASES: Final = 8  # of one application whose files are open at once
+RECEIVER_POSITIONS_DAYS: Final = 60  # how long it is remembered how far a silent sender had come
+RECEIVER_ORIGINS: Final = 10_000  # by UDP, where only the latest are remembered

@@ -100,5 +100,6 @@ class Event:
     location: str = ""  # module.function:line of the log call
     fields: Mapping[str, Any] = field(default_factory=dict)
     custom_fingerprint: str = ""  # the caller's own; empty: computed
+    prepared: Mapping[str, Any] = field(default_factory=dict)  # what a drop-in handler made for its own destination
     error_id: str = ""
     fingerprint: str = ""

@@ -8,16 +8,17 @@ from typing import Literal, TypeAlias
 
 from tocsin.event.model import Event, Kind
 
-__all__ = ["IssueReport", "Notice", "Reason"]
+__all__ = ["Activity", "IssueReport", "Notice", "Reason"]
 
 Reason: TypeAlias = Literal[
     "new",  # first notice of one or several faults
     "update",  # an episode grew tenfold
-    "quiet",  # an episode ended with something untold
+    "quiet",  # an episode ended: with something untold, or to a sink that is told of every end
     "comeback",  # a fault came back within seven days
     "summary",  # the hourly cap is reached: everything held back, in one
     "over",  # the flood that the cap held back has ended
     "digest",  # the daily list: warnings and chronic faults
+    "alive",  # nothing but that tocsin works, and how much it did
     "check",  # sent by `tocsin check`
 ]
 
@@ -49,11 +50,27 @@ class IssueReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """Count what one sink was told since ``since`` (aware UTC), in occurrences but for ``notices``.
+
+    ``seen`` happened, of the kinds and levels that go to the sink; ``told`` were told in ``notices``; ``waiting``
+    wait for a notice, such as the digest or the end of a mute. ``lost`` went astray before anybody was told.
+    """
+
+    since: datetime
+    seen: int
+    told: int
+    notices: int
+    waiting: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Be one message to people, decided by routing.
 
     ``id`` is deterministic: the same decision after a crash yields the same id, so a receiver can drop
-    the repetition. ``issues`` are sorted by count, highest first. ``held_back`` is the number of notices the
+    the repetition. ``issues`` are sorted by what is untold, highest first. ``held_back`` is the number of notices the
     hourly cap held back since the last one that left.
     """
 
@@ -65,3 +82,4 @@ class Notice:
     issues: tuple[IssueReport, ...]
     held_back: int = 0
     spool: str = ""  # where `tocsin show` finds the events, on the host they come from
+    activity: Activity | None = None  # of an alive notice

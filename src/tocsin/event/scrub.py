@@ -98,6 +98,10 @@ class Scrubber:
             self.text(name, limits.NAME_CHARS): self.value(name, value) for name, value in shown if type(name) is str
         }
 
+    def prepared(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
+        """Mask what a drop-in handler prepared: whole numbers, texts by value, tables of texts also by name."""
+        return {name: self._prepared(value) for name, value in prepared.items()}
+
     def query(self, query: str) -> str:
         """Mask a query string: sensitive parameters by name, the others by value."""
         query = strict(query[: limits.QUERY_CHARS + _OVERLAP_CHARS])
@@ -212,6 +216,7 @@ class Scrubber:
             thread=self.text(event.thread, limits.NAME_CHARS),
             location=self.text(event.location, limits.PATH_CHARS),
             fields=self.fields(event.fields),
+            prepared=self.prepared(event.prepared),
         )
 
     def _parameter(self, part: str) -> str:
@@ -256,6 +261,19 @@ class Scrubber:
             return run
         masked = self._mask(decoded, depth - 1)
         return run if masked == decoded else _CONTROL.sub(" ", masked)
+
+    def _prepared(self, value: object) -> Any:
+        if isinstance(value, int):
+            return value
+        if not isinstance(value, Mapping):
+            return self.text(value, limits.PREPARED_CHARS)  # type: ignore[arg-type]  # what is no text is described
+        shown = islice(value.items(), limits.PREPARED_ITEMS)
+        return {
+            self.text(name, limits.NAME_CHARS): MASK
+            if text and self.covers(name)
+            else self.text(text, limits.PREPARED_CHARS)
+            for name, text in shown
+        }
 
     def _value(self, key: str, value: object, depth: int, nodes: list[int]) -> Json:
         cls = type(value)

@@ -24,7 +24,8 @@ _dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circul
 
 def timestamp_text(at: datetime) -> str:
     """Return ISO 8601 in UTC with microseconds and a ``Z``."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: its %Y has no leading zeros on Linux, and the year 1 would be no ISO 8601 any more.
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def frame_fragment(frame: Frame) -> str:
@@ -69,6 +70,8 @@ def encode(event: Event) -> bytes:
     ]
     if event.custom_fingerprint:
         parts.append(f',"custom_fingerprint":{_dumps(event.custom_fingerprint)}')
+    if event.prepared:
+        parts.append(f',"prepared":{_dumps(dict(event.prepared))}')
     parts.append("}")
     return "".join(parts).encode("ascii")
 
@@ -146,6 +149,7 @@ def event_from(members: Mapping[str, Any]) -> Event:
         location=members["location"],
         fields=members["fields"],
         custom_fingerprint=members.get("custom_fingerprint", ""),
+        prepared=members.get("prepared", {}),
         error_id=members["error_id"],
         fingerprint=members["fingerprint"],
     )

@@ -28,13 +28,18 @@ __all__ = ["BeforeSpool", "Capturer"]
 BeforeSpool: TypeAlias = Callable[[Event], "Event | None"]
 
 _CUT_FRAMES: Final = 8
+_CUT_CHARS: Final = 2_048
 
 
 class Capturer:
     """Count an occurrence or capture it in full, as the limiter says: never both, never none."""
 
-    def __init__(self, composer: Composer, scrubber: Scrubber, before_spool: BeforeSpool | None) -> None:
+    def __init__(
+        self, composer: Composer, scrubber: Scrubber, before_spool: BeforeSpool | None, *, is_guest: bool = False
+    ) -> None:
+        """``is_guest``: a request's error id and its announcement are another's to leave in its environ."""
         self._composer = composer
+        self._is_guest = is_guest
         self._scrubber = scrubber
         self._before_spool = before_spool
         self._asking: set[int] = set()  # threads that are within the hook
@@ -48,6 +53,7 @@ class Capturer:
         number = next(process.numbers)
         entry, is_full = process.limiter.admit(_key(piece, exc, environ))
         if not is_full and self._count(process, entry):
+            number = _known_number(piece, entry.prefix, number)
             error_id, issue = ids.make(entry.prefix, number), entry.fingerprint
         else:
             error_id, issue = self._capture(process, entry, number, piece, exc, environ)
@@ -56,7 +62,7 @@ class Capturer:
 
     def note(self, environ: Mapping[str, Any] | None, error_id: str) -> None:
         """Leave the first error id of a request where the answer finds it."""
-        if isinstance(environ, dict):
+        if isinstance(environ, dict) and not self._is_guest:
             environ.setdefault(ERROR_ID, error_id)
 
     def strengthen(
@@ -105,7 +111,8 @@ class Capturer:
         environ: Mapping[str, Any] | None,
     ) -> tuple[str, str]:
         event, is_whole = self._composed(piece, exc, environ)
-        issue = entry.fingerprint or fingerprint(event)
+        issue = entry.fingerprint or piece.fingerprint or fingerprint(event)
+        number = _known_number(piece, ids.prefix(issue), number)
         event = replace(event, fingerprint=issue, error_id=ids.make(ids.prefix(issue), number))
         kept, body = self._asked(event, process)
         if is_whole:  # else so little is known that it is an identity for this once only
@@ -124,7 +131,7 @@ class Capturer:
         return event.error_id, issue
 
     def _freshen(self, environ: Mapping[str, Any] | None, event: Event) -> None:
-        if isinstance(environ, dict):
+        if isinstance(environ, dict) and not self._is_guest:
             environ[FRESH] = event
 
     def _composed(
@@ -176,7 +183,8 @@ class Capturer:
         if exception is not None:
             frames = exception.frames[-_CUT_FRAMES:]
             exception = replace(exception, frames=frames, cause=None, context=None, members=(), notes=())
-        return wire.encode(replace(event, exception=exception, fields={"cut": f"{len(body)} bytes"}))
+        prepared = {name: value[:_CUT_CHARS] for name, value in event.prepared.items() if type(value) is str}
+        return wire.encode(replace(event, exception=exception, fields={"cut": f"{len(body)} bytes"}, prepared=prepared))
 
 
 def _occurrence(event: Event, number: int, body: bytes) -> Occurrence:
@@ -189,8 +197,8 @@ def _occurrence(event: Event, number: int, body: bytes) -> Occurrence:
 
 def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> FaultKey:
     """Return the fault key, never coarser than the fingerprint: what differs there differs here."""
-    if piece.custom_fingerprint:
-        return record_key("", 0, piece.custom_fingerprint)
+    if piece.custom_fingerprint or piece.fingerprint:
+        return record_key("", 0, piece.custom_fingerprint or piece.fingerprint)
     if exc is not None:
         key = fault_key(exc)
         if exc_traceback(exc) is not None:
@@ -202,6 +210,12 @@ def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | N
         path = environ.get(ROUTE) or environ.get(ENDPOINT) or first_segment(_path(environ))
         name = f"{name} {path} {piece.status}"
     return record_key(name, piece.levelno, piece.template, is_formatted=piece.is_formatted)
+
+
+def _known_number(piece: Piece, prefix: str, number: int) -> int:
+    """Return the number that the occurrence has elsewhere, so that it has one error id; else ``number``."""
+    known, _, suffix = piece.error_id.partition("-")
+    return ids.number(suffix) if suffix and known == prefix else number
 
 
 def _path(environ: Mapping[str, Any]) -> str:

@@ -56,6 +56,7 @@ class Composer:
                 exception=info,
                 fields=self._scrubber.fields(piece.fields),
                 custom_fingerprint=self._scrubber.text(piece.custom_fingerprint, limits.NAME_CHARS),
+                prepared={} if piece.prepare is None else piece.prepare(),
             )
         )
 

@@ -7,6 +7,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from tocsin.capture import records
 from tocsin.capture.disconnects import is_bad_host, is_disconnect
 from tocsin.capture.piece import Piece
 from tocsin.capture.requests import find_environ
-from tocsin.complaints import complain
+from tocsin.complaints import complain, is_own_work
 from tocsin.config.ignore import Ignore
 from tocsin.config.settings import Settings
 from tocsin.config.values import is_html
@@ -52,15 +53,22 @@ class Intake:
         before_spool: BeforeSpool | None = None,
         on_wake: Callable[[], None] = lambda: None,
         hash_key: Callable[[], bytes] = bytes,
+        channel: str = "",
     ) -> None:
-        """``on_wake`` is called once per process; ``hash_key`` returns what hashes of clients are keyed with."""
+        """``on_wake`` is called once per process; ``hash_key`` returns what hashes of clients are keyed with.
+
+        ``channel`` is set for an intake besides the application's own: it marks exceptions by a name of its own, and
+        leaves nothing in a request's environ.
+        """
         self.settings = settings
         self.is_on = self.is_asleep = settings.mode == "production"
         self.watched_statuses = frozenset(str(s) for s in (*settings.warning_statuses, *settings.error_statuses))
         self.scrubber = Scrubber(settings.mask_keys, is_on=settings.masking)
-        self.capturer = Capturer(Composer(settings, self.scrubber, hash_key), self.scrubber, before_spool)
+        composer = Composer(settings, self.scrubber, hash_key)
+        self.capturer = Capturer(composer, self.scrubber, before_spool, is_guest=bool(channel))
         self.processes = Processes(lambda: _writer(settings, folder, sink_identities))
         self._on_wake = on_wake
+        self._channel = channel
         self._ignore = Ignore(settings.ignore)
         self._page = ErrorPage(_custom_page(settings.error_page))
         if hasattr(os, "register_at_fork"):
@@ -81,7 +89,7 @@ class Intake:
 
     def record(self, record: logging.LogRecord) -> str | None:
         """Take a record of logging in; return the error id of its event, None where there is none."""
-        if not self.is_on:
+        if not self.is_on or is_own_work():
             return None
         try:
             if record.levelno < self.threshold(record.name) or self._ignore.covers_logger(record.name):
@@ -90,6 +98,31 @@ class Intake:
             if not records.is_admitted(record, *statuses):
                 return None
             piece = records.read(record, self.scrubber.covers)
+            exc = records.exception_of(record)
+        except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
+            return self._failed(fault)
+        return self.take(piece, exc, via=f"{piece.logger} {piece.location}")
+
+    def handed(
+        self, record: logging.LogRecord, prepare: Callable[[], Mapping[str, Any]], *, is_told: bool
+    ) -> str | None:
+        """Take a record in that passed a drop-in handler, whatever level or status it has; return its error id.
+
+        With ``is_told`` a warning counts as an error: whoever had it mailed wants to be told now, not by a digest.
+        """
+        if not self.is_on or is_own_work():
+            return None
+        try:
+            if self._ignore.covers_logger(record.name):
+                return None
+            piece = records.read(record, self.scrubber.covers)
+            known = record.__dict__.get("tocsin_fingerprint")
+            piece = replace(
+                piece,
+                kind="error" if is_told and piece.kind == "warning" else piece.kind,
+                fingerprint=known if type(known) is str else "",
+                prepare=prepare,
+            )
             exc = records.exception_of(record)
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
             return self._failed(fault)
@@ -140,15 +173,16 @@ class Intake:
             if reason := self._left_out(exc):
                 process.writer.tally(reason)
                 return None
-            seen = recall(exc, via, _token(environ))
+            seen = recall(exc, via, _token(environ), self._channel)
             rank = strength(piece.kind, piece.levelno)
             if seen is None:
                 error_id, issue = self.capturer.take(process, piece, exc, environ)
-                mark(exc, error_id, issue, rank, _given_token(environ, process), (via,))
+                mark(exc, error_id, issue, rank, _given_token(environ, process), (via,), self._channel)
                 return error_id
             if rank >= strength("error", 0) > seen.strength:  # warnings wait for a digest, and this can't
                 self.capturer.strengthen(process, piece, exc, environ, seen.error_id, seen.fingerprint)
-            mark(exc, seen.error_id, seen.fingerprint, max(rank, seen.strength), seen.token, (*seen.ways, via))
+            ways = (*seen.ways, via)
+            mark(exc, seen.error_id, seen.fingerprint, max(rank, seen.strength), seen.token, ways, self._channel)
             self.capturer.note(environ, seen.error_id)
             return seen.error_id
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
@@ -176,7 +210,10 @@ class Intake:
             return  # counted only, or it came in by a record of logging, which said it already
         try:
             logging.getLogger(ANNOUNCER).error(
-                "error %s\n%s", error_id, event_text(event), extra={"error_id": error_id, "tocsin_skip": True}
+                "error %s\n%s",
+                error_id,
+                event_text(event),
+                extra={"error_id": error_id, "tocsin_skip": True, "tocsin_fingerprint": event.fingerprint},
             )
         except Exception as fault:  # noqa: BLE001 - a foreign handler's failure is not the request's
             complain("announce", f"a logging handler failed: {type(fault).__name__}", fault)

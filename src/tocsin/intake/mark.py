@@ -42,13 +42,15 @@ def strength(kind: Kind, levelno: int) -> int:
     return _STRENGTH[kind] + levelno
 
 
-def recall(exc: BaseException, via: str, token: str | None) -> Seen | None:
+def recall(exc: BaseException, via: str, token: str | None, channel: str = "") -> Seen | None:
     """Return what this very occurrence was captured as before; None for one that is new.
+
+    ``channel`` names a spool besides the application's own: what one has, another may still lack.
 
     ``token`` is the present request's name, "" outside of any, None for a request that has reported nothing yet.
     """
     try:
-        seen = Seen(*object.__getattribute__(exc, _NAME))
+        seen = Seen(*object.__getattribute__(exc, _NAME + channel))
         if via in seen.ways or not isinstance(seen.error_id, str):
             return None
         if token and seen.token:
@@ -61,10 +63,18 @@ def recall(exc: BaseException, via: str, token: str | None) -> Seen | None:
     return seen if is_recent else None
 
 
-def mark(exc: BaseException, error_id: str, fingerprint: str, rank: int, token: str, ways: tuple[str, ...]) -> None:
+def mark(
+    exc: BaseException,
+    error_id: str,
+    fingerprint: str,
+    rank: int,
+    token: str,
+    ways: tuple[str, ...],
+    channel: str = "",
+) -> None:
     """Mark an exception as captured, with plain values only, past any `__setattr__` of its class."""
     value = (error_id, fingerprint, rank, token, ways, threading.get_ident(), time.monotonic())
     try:
-        BaseException.__setattr__(exc, _NAME, value)
+        BaseException.__setattr__(exc, _NAME + channel, value)
     except (AttributeError, TypeError):
         return  # a class that takes no attributes at all: its exceptions may be told twice

@@ -11,7 +11,7 @@ from tocsin.event.limits import FIELD_CHARS, HEADER_CHARS, MESSAGE_CHARS
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request
 from tocsin.render import harmless, when
 
-__all__ = ["Fact", "facts", "innermost", "source_lines", "table", "what", "where"]
+__all__ = ["Fact", "culprit", "facts", "innermost", "source_lines", "table", "what", "where"]
 
 Fact: TypeAlias = tuple[str, str]  # a label and its value; the value may have several lines
 
@@ -34,6 +34,16 @@ def where(event: Event) -> str:
     if frame is None:
         return harmless.line(event.location or event.logger)
     return harmless.line(f"{frame.module}.{frame.function}, {frame.file}:{frame.line}")
+
+
+def culprit(event: Event) -> str:
+    """Return where an event happened: the function, the route, or the logger."""
+    frame = innermost(event.exception)
+    if frame is not None:
+        return f"{frame.module}.{frame.function}"
+    if event.request is not None and event.request.status is not None:
+        return event.request.route or event.request.endpoint or event.logger
+    return event.location.rpartition(":")[0] or event.logger
 
 
 def innermost(exception: ExceptionInfo | None) -> Frame | None:

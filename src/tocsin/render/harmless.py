@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["block", "line", "shorten", "width"]
+from tocsin.event.patterns import MASK
+
+__all__ = ["block", "encodable", "line", "shorten", "width", "without"]
 
 # Control characters but newline and tab, the marks that reorder or hide text (bidi, zero width, tags), line
 # separators that some readers break at, and lone surrogates, which no encoder takes. They are shown by their
@@ -40,6 +43,18 @@ def line(text: str, chars: int = 0) -> str:
 def shorten(text: str, chars: int) -> str:
     """Return at most ``chars`` characters of ``text``, ending in an ellipsis where something is missing."""
     return text if len(text) <= chars else text[: max(chars - 1, 0)].rstrip() + "…"
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """Return ``text`` with secrets that are known masked wherever they stand in it."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may be a part of another
+        text = text.replace(secret, MASK)
+    return text
+
+
+def encodable(text: str) -> str:
+    """Return ``text`` as every encoder takes it: a lone half of a character is U+FFFD, two that meet are joined."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def width(text: str) -> int:

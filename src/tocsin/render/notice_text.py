@@ -25,8 +25,12 @@ def notice_text(notice: Notice, zone: tzinfo | None = None) -> str:
     """
     told = story(notice, zone)
     blocks = [f"{told.headline}\n{told.place}", textwrap.fill(" ".join(told.lead), _COLUMNS)]
+    if told.rows:
+        blocks.append("\n".join(table(told.rows)))
     if told.items:
         blocks.append("\n".join(_items(told.items, told.items_omitted)))
+    if told.opening:
+        blocks.insert(0, f"{told.opening}\n\n{'-' * 72}")
     for section in told.sections:
         if told.items:
             blocks.append("-" * 72 + "\n" + section.headline)

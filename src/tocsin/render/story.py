@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final
 
@@ -13,10 +13,12 @@ from tocsin.event.model import Event
 from tocsin.event.notice import IssueReport, Notice
 from tocsin.render import harmless, when
 from tocsin.render.facts import Fact, facts, what, where
+from tocsin.render.prepared import has_traceback, prepared_text
 from tocsin.render.subject import issue_name, place, times
 
-__all__ = ["Item", "Section", "Story", "story"]
+__all__ = ["ERROR_ID", "Item", "Section", "Story", "story"]
 
+ERROR_ID: Final = "Error id"  # the label of the fact that others may tell elsewhere
 _TITLE_CHARS: Final = 300
 _ITEM_CHARS: Final = 90
 _IN_FULL: Final = ("new", "comeback")  # told with traceback
@@ -45,11 +47,15 @@ class Section:
     rows: tuple[Fact, ...]
     trace: Event | None
     commands: tuple[Fact, ...]
+    error_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Hold a notice in words. Every text is harmless; none is escaped for HTML."""
+    """Hold a notice in words. Every text is harmless; none is escaped for HTML.
+
+    ``opening`` is what a drop-in handler's formatter made of the record; the notice begins with it.
+    """
 
     headline: str
     place: str
@@ -58,13 +64,18 @@ class Story:
     items_omitted: int
     sections: tuple[Section, ...]
     commands: tuple[Fact, ...]
+    opening: str = ""
+    rows: tuple[Fact, ...] = ()  # of the notice itself
 
 
 def story(notice: Notice, zone: tzinfo | None = None) -> Story:
     """Return what ``notice`` tells; times in ``zone``, else in the system's own."""
     issues = notice.issues
     is_list = notice.reason in _LISTS
+    opening = prepared_text(issues[0]) if _is_of_one(notice) and notice.reason in _IN_FULL else ""
     sections = () if is_list else tuple(_section(issue, notice, zone) for issue in issues[:DETAILED_ISSUES])
+    if has_traceback(opening):
+        sections = tuple(replace(section, trace=None) for section in sections)
     items = issues[:LISTED_ISSUES] if is_list or len(issues) > 1 else ()
     return Story(
         headline=_headline(notice),
@@ -73,8 +84,34 @@ def story(notice: Notice, zone: tzinfo | None = None) -> Story:
         items=tuple(_item(issue, notice, zone) for issue in items),
         items_omitted=len(issues) - len(items) if items else 0,
         sections=sections,
-        commands=(("See all", "tocsin issues"),) if items else (),
+        commands=tuple(_commands(notice, has_items=bool(items))),
+        opening=opening,
+        rows=tuple(_activity(notice, zone)),
     )
+
+
+def _commands(notice: Notice, *, has_items: bool) -> Iterator[Fact]:
+    if has_items or notice.reason == "alive":
+        yield "See all", f"tocsin issues{_place_of(notice)}"
+    if notice.reason == "alive":
+        yield "Look closer", f"tocsin status{_place_of(notice)}"
+
+
+def _place_of(notice: Notice) -> str:
+    return f" --spool {shlex.quote(harmless.line(notice.spool))}" if notice.spool else ""
+
+
+def _activity(notice: Notice, zone: tzinfo | None) -> Iterator[Fact]:
+    done = notice.activity
+    if done is None:
+        return
+    yield "Since", f"{when.stamp(done.since, zone)}, {when.span(notice.at - done.since)}"
+    yield "Happened", times(done.seen) if done.seen else "nothing"
+    notices = f"in {done.notices:,} notice{'' if done.notices == 1 else 's'}"
+    yield "Told", f"{times(done.told)}, {notices}" if done.told else "nothing"
+    if done.waiting:
+        yield "Waiting", f"{times(done.waiting)}, for the digest, the end of a mute or the next update"
+    yield "Lost", f"{done.lost:,}; “tocsin spool” says why" if done.lost else "nothing"
 
 
 def _headline(notice: Notice) -> str:
@@ -87,6 +124,7 @@ def _headline(notice: Notice) -> str:
         "summary": "Alarm flood",
         "over": "Alarm flood is over",
         "digest": "Daily digest",
+        "alive": "tocsin works",
         "check": "This is a test",
     }
     return issue_name(notice.issues[0]) if _is_of_one(notice) else words[notice.reason]
@@ -102,6 +140,8 @@ def _lead(notice: Notice, zone: tzinfo | None) -> Iterator[str]:
         yield _lead_of_one(notice.issues[0], notice, zone)
     elif notice.reason == "check":
         yield "Sent by “tocsin check”. If you can read this, notices reach you. Nothing is broken."
+    elif notice.reason == "alive":
+        yield "Sent from time to time, so that silence can be trusted: whoever watches is awake."
     elif notice.reason == "summary":
         yield "There were more notices than the hourly cap allows, so these faults are told together."
     elif notice.reason == "over":
@@ -134,14 +174,13 @@ def _lead_of_one(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> str
 def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section:
     sample = issue.sample
     in_full = notice.reason in _IN_FULL
-    at = f" --spool {shlex.quote(harmless.line(notice.spool))}" if notice.spool else ""
-    rows = [*_history(issue, zone, has_rate=notice.reason == "update")]
+    at = _place_of(notice)
+    rows = [*_history(issue, zone, has_rate=notice.reason == "update"), (ERROR_ID, _error_id(issue))]
     if sample is not None and in_full:
         rows.extend(facts(sample, zone, has_time=False))
     elif sample is not None and notice.reason != "quiet":
         example = [row for row in facts(sample, zone) if row[0] in _EXAMPLE_ROWS]
         rows.extend(("Example" if label == "When" else label, value) for label, value in example)
-    rows.append(("Error id", _error_id(issue)))
     return Section(
         headline=issue_name(issue),
         message=what(sample) if sample is not None else harmless.line(issue.title, _TITLE_CHARS),
@@ -151,6 +190,7 @@ def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section
             ("See it", f"tocsin show {_error_id(issue)}{at}"),
             ("Mute it", f"tocsin mute {harmless.line(issue.prefix)} --for 7d{at}"),
         ),
+        error_id=_error_id(issue),
     )
 
 
@@ -188,7 +228,8 @@ def _clients(issue: IssueReport) -> str:
 def _item(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Item:
     """Return an issue's entry; in a list that is all there is of it, with message, request and error id."""
     is_list = notice.reason in _LISTS
-    count = issue.untold if is_list else issue.episode_count
+    # In a list nothing is untold of those whose end is all there is to tell.
+    count = (issue.untold or issue.episode_count) if is_list else issue.episode_count
     start = issue.first_seen if issue.count == count else issue.episode_started
     period = f"since {when.stamp(start, zone)}, last at {when.ended(start, issue.last_seen, zone)}"
     parts = [f"at {when.stamp(issue.last_seen, zone)}" if count == 1 else period]
@@ -199,8 +240,8 @@ def _item(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Item:
         sample = issue.sample
         lines.insert(0, harmless.shorten(what(sample) if sample is not None else "", _ITEM_CHARS))
         request = sample.request if sample is not None else None
-        asked = harmless.line(f"{request.method} {request.route or request.path}, ", 60) if request else ""
-        lines.append(f"{asked}error id {_error_id(issue)}")
+        asked = harmless.line(f", {request.method} {request.route or request.path}", 60) if request else ""
+        lines.append(f"error id {_error_id(issue)}{asked}")
     return Item(count, harmless.line(issue.prefix), issue_name(issue), tuple(filter(None, lines)))
 
 

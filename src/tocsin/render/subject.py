@@ -7,12 +7,14 @@ from typing import Final
 
 from tocsin.event.notice import IssueReport, Notice
 from tocsin.render import harmless, when
+from tocsin.render.prepared import prepared_subject
 
 __all__ = ["SUBJECT_CHARS", "issue_name", "place", "subject", "times"]
 
 SUBJECT_CHARS: Final = 120
 _APPLICATION_CHARS: Final = 24
 _ENVIRONMENT_CHARS: Final = 16
+_AS_PREPARED: Final = ("new", "comeback")
 _WORDS: Final = {"traceback": "Exception", "error": "Error", "warning": "Warning"}
 
 
@@ -20,8 +22,16 @@ def subject(notice: Notice, zone: tzinfo | None = None) -> str:
     """Return ``[shop/production] ValueError in orders.views.pay (7K3QDM) ×37`` and its kin.
 
     Subjects show on lock screens and in ticket queues, so no message text is in them. What is too long is cut
-    in the name, never in the id and the count. No character in it can end a header.
+    in the name, never in the id and the count. No character in it can end a header. Where a drop-in handler made the
+    subject, it is that one, as it is for a new fault.
     """
+    own = prepared_subject(notice)
+    if own and notice.reason in _AS_PREPARED and len(notice.issues) == 1:
+        return own
+    if own:
+        name, tail = _core(notice, zone)
+        own = harmless.shorten(own, SUBJECT_CHARS // 2)
+        return f"{own}: {harmless.shorten(name, SUBJECT_CHARS - len(own) - len(tail) - 2)}{tail}"
     tag = f"[{place(notice)}] "
     name, tail = _core(notice, zone)
     return tag + harmless.shorten(name, SUBJECT_CHARS - len(tag) - len(tail)) + tail
@@ -62,6 +72,8 @@ def _core(notice: Notice, zone: tzinfo | None) -> tuple[str, str]:
     """Return (what may be cut, what must stay)."""
     if notice.reason == "check":
         return "Test by tocsin check: this reaches you", ""
+    if notice.reason == "alive":
+        return "tocsin works", _done(notice)
     total = sum(issue.untold for issue in notice.issues)
     faults = _amount(len(notice.issues), "fault")
     if notice.reason == "over":
@@ -98,6 +110,15 @@ def _several(notice: Notice, zone: tzinfo | None) -> tuple[str, str]:
     }
     lead, growth = words[notice.reason]
     return f"{lead}: {issue_name(first)}", growth + _more(notice)
+
+
+def _done(notice: Notice) -> str:
+    done = notice.activity
+    if done is None:
+        return ""
+    told = f": {_amount(done.notices, 'notice')} of {_amount(done.told, 'occurrence')}"
+    lost = f", {done.lost:,} lost" if done.lost else ""
+    return f"{told} in {when.span(notice.at - done.since)}{lost}"
 
 
 def _growth(issue: IssueReport) -> str:

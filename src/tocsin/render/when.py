@@ -9,20 +9,20 @@ __all__ = ["clock", "ended", "span", "stamp"]
 
 def stamp(moment: datetime, zone: tzinfo | None = None) -> str:
     """Return ``2026-11-22 03:41:07 +01:00``; without ``zone`` in the system's own."""
-    local = moment.astimezone(zone)
+    local = _local(moment, zone)
     return f"{local:%Y-%m-%d %H:%M:%S} {_offset(local)}"
 
 
 def clock(moment: datetime, at: datetime, zone: tzinfo | None = None) -> str:
     """Return ``03:41``, with its date before it unless that is the date of ``at``."""
-    local = moment.astimezone(zone)
-    return f"{local:%H:%M}" if local.date() == at.astimezone(zone).date() else f"{local:%Y-%m-%d %H:%M}"
+    local = _local(moment, zone)
+    return f"{local:%H:%M}" if local.date() == _local(at, zone).date() else f"{local:%Y-%m-%d %H:%M}"
 
 
 def ended(start: datetime, end: datetime, zone: tzinfo | None = None) -> str:
     """Return the end of a period that a `stamp` began: its time alone if both lie on one local day."""
-    local = end.astimezone(zone)
-    same_day = local.date() == start.astimezone(zone).date()
+    local = _local(end, zone)
+    same_day = local.date() == _local(start, zone).date()
     return f"{local:%H:%M:%S}" if same_day else stamp(end, zone)
 
 
@@ -33,6 +33,14 @@ def span(duration: timedelta) -> str:
         if seconds >= 2 * unit_s:
             return f"{seconds / unit_s:.1f}".removesuffix(".0") + f" {unit}"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _local(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Return the moment in a zone; as it is where that has no time for it: Windows' own has none before 1970."""
+    try:
+        return moment.astimezone(zone)
+    except (OSError, OverflowError):
+        return moment
 
 
 def _offset(local: datetime) -> str:

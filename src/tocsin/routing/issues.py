@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tocsin.event import limits
 from tocsin.event.model import Kind
 
-__all__ = ["Issue", "Occurrences", "SampleRef", "begin", "grow", "is_muted"]
+__all__ = ["Issue", "Occurrences", "SampleRef", "begin", "grow", "is_muted", "is_of_loggers"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STRENGTH: Final[dict[Kind, int]] = {"warning": 0, "error": 1, "traceback": 2}
@@ -45,6 +46,7 @@ class Occurrences:
     n: int = 1
     sample: SampleRef | None = None
     client_hash: str | None = None
+    body: bytes | None = field(default=None, repr=False)  # the sample's wire form, for a state that keeps some itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class Issue:
 def is_muted(issue: Issue, now: datetime) -> bool:
     """Return whether the issue is counted without being told."""
     return issue.muted_until is not None and now < issue.muted_until
+
+
+def is_of_loggers(place: str, chosen: Sequence[str]) -> bool:
+    """Return whether a logger, or the function where there is none, is one of those chosen or below one.
+
+    If none is chosen, every one is; so is an unknown one: rather told to too many than to nobody.
+    """
+    return not chosen or not place or any(place == name or place.startswith(f"{name}.") for name in chosen)
 
 
 def begin(seen: Occurrences) -> Issue:

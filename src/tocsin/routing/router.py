@@ -10,10 +10,22 @@ from typing import Final
 
 from tocsin.event import limits
 from tocsin.event.model import Event, Kind
-from tocsin.event.notice import IssueReport, Notice
-from tocsin.routing.episodes import Candidate, Decision, Lane, Policy, decide, due_of, lane_of, paced, wakes_at
-from tocsin.routing.issues import Issue, SampleRef
-from tocsin.routing.state import Pending, State, Told
+from tocsin.event.notice import Activity, IssueReport, Notice
+from tocsin.routing.episodes import (
+    Candidate,
+    Decision,
+    Lane,
+    Policy,
+    decide,
+    due_of,
+    lane_of,
+    paced,
+    told_after,
+    wakes_at,
+)
+from tocsin.routing.issues import Issue, SampleRef, is_of_loggers
+from tocsin.routing.state import Pace, Pending, State, Tally
+from tocsin.spool.tallies import LOSSES, TALLIES
 
 __all__ = ["Route", "Router"]
 
@@ -25,7 +37,8 @@ class Route:
     """Say which issues a sink is told, and how often.
 
     ``identity`` is the sink's own. ``since`` is when the sink was added: what was last seen before is not
-    told, unless it comes back.
+    told, unless it comes back. With ``loggers``, only issues of these and of what is below them are told; one
+    without a logger counts as of the module it happened in.
     """
 
     identity: str
@@ -33,6 +46,12 @@ class Route:
     levelno: int
     policy: Policy
     since: datetime
+    loggers: tuple[str, ...] = ()
+
+    def tells(self, issue: Issue) -> bool:
+        """Tell whether an issue is of the kinds, levels and loggers that the sink is told."""
+        is_chosen = issue.kind in self.kinds and issue.levelno >= self.levelno
+        return is_chosen and is_of_loggers(issue.logger or issue.culprit, self.loggers)
 
 
 @dataclass(slots=True)
@@ -77,10 +96,22 @@ class Router:
 
         ``is_hurried``: the process is about to end, so first notices don't wait to be gathered.
         """
-        pending = self._state.pending(route.identity)
-        if pending is None:
-            pending = self._decided(route, now, is_hurried)
+        state, identity = self._state, route.identity
+        if state.pending(identity) is None and not self._may_be_due(route, now, is_hurried):
+            return None
+        with state.transaction():  # of several leaders one decides, and sends
+            if not state.claim(identity):
+                return None
+            pending = state.pending(identity) or self._decided(route, now, is_hurried)
         return None if pending is None else self._with_samples(pending)
+
+    def hold(self, route: Route) -> None:
+        """Renew the right to send, while a notice is on its way."""
+        self._state.claim(route.identity)
+
+    def is_pending(self, route: Route) -> bool:
+        """Tell whether a notice waits to be accepted, by this leader or another."""
+        return self._state.pending(route.identity) is not None
 
     def next_due(self, route: Route, now: datetime, *, is_hurried: bool = False) -> datetime | None:
         """Return the earliest time at which `due` may have a notice, None while nothing is in sight."""
@@ -94,15 +125,27 @@ class Router:
         """Keep that the sink took the notice. One that is not pending (any more) changes nothing."""
         self._settle(route, notice, now, is_refused=False)
 
-    def refused(self, route: Route, notice: Notice, now: datetime) -> None:
-        """Keep that the sink refuses the notice for good: its occurrences become the loss ``refused``."""
-        self._settle(route, notice, now, is_refused=True)
+    def refused(self, route: Route, notice: Notice, now: datetime, *, is_kept: bool = False) -> None:
+        """Keep that the sink refuses the notice for good: its occurrences become the loss ``refused``.
+
+        ``is_kept``: the notice lies with the dead letters, so nothing is lost yet.
+        """
+        self._settle(route, notice, now, is_refused=True, is_lost=not is_kept)
 
     # -- deciding --------------------------------------------------------------------------------------
+    def _may_be_due(self, route: Route, now: datetime, is_hurried: bool) -> bool:
+        """Tell whether to look at the issues; what it asks for, a shared state answers from memory."""
+        earliest = self._watched(route, now).earliest
+        pace = self._state.pace(route.identity)
+        if route.policy.alive_days and pace.alive_at is None:
+            return True
+        look_at = wakes_at(earliest, pace, route.policy, now, is_hurried=is_hurried)
+        return look_at is not None and look_at <= now
+
     def _decided(self, route: Route, now: datetime, is_hurried: bool) -> Pending | None:
         policy = route.policy
         watch = self._watched(route, now)
-        pace = self._state.pace(route.identity)
+        pace = self._pace(route, now)
         look_at = wakes_at(watch.earliest, pace, policy, now, is_hurried=is_hurried)
         if look_at is None or look_at > now:
             return None
@@ -111,9 +154,19 @@ class Router:
         decision = decide(candidates, pace, policy, now, is_hurried=is_hurried)
         if decision is None:
             return None
-        pending = self._pending(route, decision, pace.gather_until, now)
+        pending = self._pending(route, decision, pace, candidates, now)
         self._state.save_pending(route.identity, pending)
         return pending
+
+    def _pace(self, route: Route, now: datetime) -> Pace:
+        pace = self._state.pace(route.identity)
+        if route.policy.alive_days and pace.alive_at is None:  # now they are wanted, the first after their time
+            pace = replace(pace, alive_at=now, tally=Tally(lost=self._lost()))
+            self._state.save_pace(route.identity, pace)
+        return pace
+
+    def _lost(self) -> int:
+        return sum(n for reason, n in self._state.losses().items() if reason in LOSSES or reason not in TALLIES)
 
     def _watched(self, route: Route, now: datetime) -> _Watch:
         watch = self._watches.get(route.identity)
@@ -129,15 +182,22 @@ class Router:
 
     def _candidates(self, route: Route, now: datetime, after_revision: int) -> list[Candidate]:
         candidates = []
-        untold = self._state.untold(route.identity, since=route.since, after_revision=after_revision)
+        untold = self._state.untold(
+            route.identity,
+            since=route.since,
+            after_revision=after_revision,
+            with_open=route.policy.tells_end,
+        )
         for issue, told in untold:
-            if issue.kind in route.kinds and issue.levelno >= route.levelno:
+            if route.tells(issue):
                 due = due_of(issue, told, route.policy, now)
                 if due is not None:
                     candidates.append(Candidate(issue, told, due))
         return candidates
 
-    def _pending(self, route: Route, decision: Decision, gather_until: datetime | None, now: datetime) -> Pending:
+    def _pending(
+        self, route: Route, decision: Decision, pace: Pace, candidates: Sequence[Candidate], now: datetime
+    ) -> Pending:
         members = decision.members
         notice = Notice(
             id=_notice_id(route, decision, now),
@@ -148,16 +208,27 @@ class Router:
             issues=tuple(self._report(member) for member in members),
             held_back=decision.held_back,
             spool=self._spool,
+            activity=self._activity(pace, candidates) if decision.reason == "alive" else None,
         )
         begun = min((member.issue.episode_started for member in members), default=None)
         return Pending(
             notice,
-            told=tuple(_told_after(member, now) for member in members),
+            told=tuple(told_after(member, route.policy, now) for member in members),
             samples=self._samples(decision),
             comebacks=frozenset(m.issue.fingerprint for m in members if m.due.reason == "comeback"),
-            is_gathered=gather_until is not None and begun is not None and begun < gather_until,
+            is_gathered=pace.gather_until is not None and begun is not None and begun < pace.gather_until,
             has_digest=any(member.due.reason == "digest" for member in members),
         )
+
+    def _activity(self, pace: Pace, candidates: Sequence[Candidate]) -> Activity | None:
+        """Return what was done since the last alive notice. What was told and what waits is all that was seen."""
+        if pace.alive_at is None:
+            return None
+        waiting = sum(each.untold for each in candidates)
+        before = pace.tally
+        seen = max(0, before.told + before.refused + waiting - before.waiting)
+        lost = max(0, self._lost() - before.lost)
+        return Activity(pace.alive_at, seen, before.told, before.notices, waiting, lost)
 
     def _report(self, member: Candidate) -> IssueReport:
         issue = member.issue
@@ -170,7 +241,7 @@ class Router:
             culprit=issue.culprit,
             count=issue.count,
             episode_count=issue.episode_count,
-            untold=issue.count - (member.told.count if member.told else 0),
+            untold=member.untold,
             first_seen=issue.first_seen,
             last_seen=issue.last_seen,
             episode_started=issue.episode_started,
@@ -205,7 +276,7 @@ class Router:
         return replace(pending.notice, issues=tuple(reports))
 
     # -- settling --------------------------------------------------------------------------------------
-    def _settle(self, route: Route, notice: Notice, now: datetime, *, is_refused: bool) -> None:
+    def _settle(self, route: Route, notice: Notice, now: datetime, *, is_refused: bool, is_lost: bool = False) -> None:
         identity = route.identity
         with self._state.transaction():
             pending = self._state.pending(identity)
@@ -216,9 +287,9 @@ class Router:
                 self._state.save_told(identity, replace(told, at=now, comeback_at=comeback_at))
             # A refused notice counts for the pace as well, or a sink that refuses all is asked without end.
             pace = self._state.pace(identity)
-            self._state.save_pace(identity, paced(pace, pending, route.policy, now))
+            self._state.save_pace(identity, paced(pace, pending, route.policy, now, is_refused=is_refused))
             self._state.save_pending(identity, None)
-            if is_refused:
+            if is_lost:
                 self._state.add_loss("refused", sum(report.untold for report in pending.notice.issues))
         self._watches.pop(identity, None)
 
@@ -231,22 +302,10 @@ def _earliest(candidates: Sequence[Candidate], now: datetime) -> dict[Lane, date
     return earliest
 
 
-def _told_after(member: Candidate, now: datetime) -> Told:
-    issue, told = member.issue, member.told
-    return Told(
-        issue.fingerprint,
-        issue.count,
-        issue.episode,
-        issue.episode_count,
-        now,
-        told.comeback_at if told else None,
-    )
-
-
 def _notice_id(route: Route, decision: Decision, now: datetime) -> str:
     """Return 32 hex digits from sink, reason, and each issue's episode and what this notice adds to it.
 
-    Only a notice that names no issue (the end of a flood) is told apart by its time.
+    Only a notice that names no issue (the end of a flood, a sign of life) is told apart by its time.
     """
     digest = hashlib.blake2b(digest_size=16)
     parts = [route.identity, decision.reason]

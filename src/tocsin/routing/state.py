@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from tocsin.event.notice import Notice
 from tocsin.routing.issues import Issue, Occurrences, SampleRef
 
-__all__ = ["LEDGER", "Cursor", "Pace", "Pending", "Purged", "State", "Told"]
+__all__ = ["LEDGER", "Cursor", "Pace", "Pending", "Purged", "State", "Tally", "Told"]
 
 LEDGER = "issues"  # the consumer that is the state's own: its cursor goes with add_occurrences
 
@@ -30,7 +30,11 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Say what a sink was last told of an issue: the counts as they stood in that notice."""
+    """Say what a sink was last told of an issue: the counts as they stood in that notice.
+
+    ``closed_episode`` is the latest episode whose end the sink was told; while it is lower than ``episode``, that
+    episode is open. For a sink that is not told of ends it is the same as ``episode``.
+    """
 
     fingerprint: str
     count: int
@@ -38,15 +42,32 @@ class Told:
     episode_count: int
     at: datetime
     comeback_at: datetime | None = None  # when a comeback was last told
+    closed_episode: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Count what became of a sink's notices and of their occurrences since the last notice that it is alive.
+
+    ``waiting`` is how many occurrences were untold then, ``lost`` all that had ever been lost.
+    """
+
+    notices: int = 0
+    told: int = 0
+    refused: int = 0
+    waiting: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Say how fast a sink was told of late.
 
-    ``sent`` are the times of the ordinary notices of the last hour. ``gather_until`` is set while faults
-    that are new wait for a shared notice. ``flood_stage`` is the number of summaries sent in the present
-    flood (0: there is none), ``flood_at`` the time of the last of them.
+    ``sent`` are the times of the ordinary notices of the last hour, oldest first (of a sink that is told one issue
+    at a time, those of new faults). ``gather_until`` is set while faults that are new wait for a shared notice.
+    ``flood_stage`` is the number of summaries sent in the present flood (0: there is none), ``flood_at`` the time
+    of the last of them. ``alive_at`` is when the last notice that tocsin is alive was accepted, or from when on
+    they are wanted.
     """
 
     sent: tuple[datetime, ...] = ()
@@ -54,6 +75,8 @@ class Pace:
     flood_stage: int = 0
     flood_at: datetime | None = None
     digest_at: datetime | None = None
+    alive_at: datetime | None = None
+    tally: Tally = Tally()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +108,12 @@ class Purged:
 class State(Protocol):
     """Remember cursors, issues, losses and what was told.
 
-    One writer; used from one thread at a time. Each method is atomic of itself, or part of the surrounding
-    ``transaction``. Every method raises StoreError when the store can't be read or written. Times are
-    aware UTC.
+    Used from one thread at a time. Each method is atomic of itself, or part of the surrounding ``transaction``.
+    Every method raises StoreError when the store can't be read or written. Times are aware UTC.
+
+    A state in the spool has one writer. One in a database is shared by the leaders of many spools: issues, samples,
+    mutes and what was told are common to them; consumers, cursors, notes and losses are the spool's own, but `losses`
+    returns those of all. Outside of a transaction, what another leader did may be seen some seconds late.
     """
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -99,6 +125,10 @@ class State(Protocol):
         ...
 
     # -- consumers and their cursors -------------------------------------------------------------------
+    def has_peers(self) -> bool:
+        """Tell whether another spool that shares the state has sinks in it already; always False in a spool's own."""
+        ...
+
     def consumers(self) -> tuple[str, ...]:
         """Return the names of all consumers that were added and not forgotten, sorted."""
         ...
@@ -177,6 +207,10 @@ class State(Protocol):
         """Return where an issue's events lie, latest first unless told otherwise."""
         ...
 
+    def event_body(self, sample: SampleRef) -> bytes | None:
+        """Return an event's wire form where the state keeps it itself, as the spool may be on another host."""
+        ...
+
     def clients(self, fingerprint: str, since: datetime) -> int | None:
         """Return the number of distinct client hashes since the day of ``since``; None if there are none."""
         ...
@@ -208,11 +242,13 @@ class State(Protocol):
         ...
 
     def untold(
-        self, identity: str, *, since: datetime, after_revision: int = 0
+        self, identity: str, *, since: datetime, after_revision: int = 0, with_open: bool = False
     ) -> tuple[tuple[Issue, Told | None], ...]:
         """Return the issues with occurrences that the sink was not told, changed after a revision.
 
-        Issues that the sink never heard of and that were last seen before ``since`` are left out.
+        Issues that the sink never heard of and that were last seen before ``since`` are left out. ``with_open``:
+        also those, changed after the revision, whose episode was told and whose end was not
+        (``closed_episode < episode`` in what was told).
         """
         ...
 
@@ -222,6 +258,14 @@ class State(Protocol):
 
     def save_told(self, identity: str, told: Told) -> None:
         """Replace what the sink was last told of an issue."""
+        ...
+
+    def claim(self, identity: str) -> bool:
+        """Take or renew the right to decide and send for a sink; False while another leader has it.
+
+        Called in the transaction that decides. The claim lasts as long as a notice is pending, but no longer than
+        CLAIM_S without being renewed: then another leader may send that notice. Always True in a spool's own state.
+        """
         ...
 
     def pace(self, identity: str) -> Pace:

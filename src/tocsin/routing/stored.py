@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.event.errors import StoreError
-from tocsin.event.notice import IssueReport, Notice
+from tocsin.event.notice import Activity, IssueReport, Notice
 from tocsin.routing.issues import SampleRef
-from tocsin.routing.state import Pace, Pending, Told
+from tocsin.routing.state import Pace, Pending, Tally, Told
 
 __all__ = ["dump_pace", "dump_pending", "load_pace", "load_pending"]
 
@@ -31,6 +31,9 @@ def load_pace(text: str) -> Pace:
             flood_stage=raw["flood_stage"],
             flood_at=_time(raw["flood_at"]),
             digest_at=_time(raw["digest_at"]),
+            # Texts of older versions lack these.
+            alive_at=_time(raw.get("alive_at")),
+            tally=Tally(**raw.get("tally", {})),
         )
     except (ValueError, KeyError, TypeError) as fault:
         raise StoreError(f"a sink's pace in the state can't be read: {fault!r}") from fault
@@ -68,7 +71,8 @@ def load_pending(text: str) -> Pending:
 
 def _notice(raw: Mapping[str, Any]) -> Notice:
     reports = (IssueReport(**_times(report, "first_seen", "last_seen", "episode_started")) for report in raw["issues"])
-    return Notice(**{**_times(raw, "at"), "issues": tuple(reports)})
+    activity = Activity(**_times(raw["activity"], "since")) if raw.get("activity") else None
+    return Notice(**{**_times(raw, "at"), "issues": tuple(reports), "activity": activity})
 
 
 def _times(raw: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeGuard, runtime_checkable
 
 from tocsin.config.setting import Setting
+from tocsin.event.errors import DeliveryError
 from tocsin.event.model import Kind
 from tocsin.event.notice import Notice
 
@@ -14,6 +16,7 @@ __all__ = [
     "Accepted",
     "Entry",
     "EntrySink",
+    "Failed",
     "NoticeSink",
     "Origin",
     "Outcome",
@@ -58,6 +61,14 @@ class Entry:
     occurrences: int
     line: bytes
 
+    def members(self) -> dict[str, Any]:
+        """Return the decoded line; {} for one that can't be read, which is told with what the entry itself says."""
+        try:
+            decoded = json.loads(self.line)
+        except (ValueError, RecursionError):
+            return {}
+        return decoded if isinstance(decoded, dict) else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -68,21 +79,33 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Not now: try again later, the same thing. ``reason`` is shown to operators and holds no secret."""
+    """Not now: try again later, the same thing. ``reason`` is shown to operators and holds no secret.
+
+    ``retry_after_s`` is set where the destination itself said how long to wait.
+    """
 
     reason: str
     remedy: str = ""
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Never: the destination refuses this very thing for good. It becomes a counted loss."""
+    """Never: the destination refuses this very thing for good. It goes to the dead letters, with the reason."""
 
     reason: str
     remedy: str = ""
 
 
 Outcome = Accepted | Unavailable | Refused
+
+
+class Failed(DeliveryError):
+    """Carry an outcome out of a conversation of several steps; a sink catches it and returns the outcome."""
+
+    def __init__(self, outcome: Unavailable | Refused) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
+from tocsin import system
 from tocsin.config.setting import Setting, boolean, count, size_mb, text
 from tocsin.event.errors import ConfigError
 from tocsin.sinks.base import Accepted, Entry, Outcome, Recovered, SinkContext, Unavailable
@@ -29,7 +31,10 @@ _REMEDIES: Final = {
     errno.EISDIR: "name a file, not a folder",
     errno.ENOTSUP: "name a regular file",
 }
-_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe by mistake must not block
+_FLAGS: Final = os.O_RDWR | os.O_APPEND | system.NONBLOCK  # a pipe by mistake must not block
+
+# Of file:///C:/logs/shop.jsonl, which on Windows is C:/logs/shop.jsonl.
+_LEADING_SLASH: Final = re.compile(r"^/(?=[A-Za-z]:)" if os.name == "nt" else r"(?!)")
 
 
 def _mode(value: Any) -> int:
@@ -88,7 +93,7 @@ class FileSink:
         parts = split(url)
         if parts.netloc not in ("", "localhost"):
             raise ConfigError("a file URL has no host: write file:name, or file:/folder/name")
-        return {"path": unquote(parts.path), **parameters(parts.query)}
+        return {"path": _LEADING_SLASH.sub("", unquote(parts.path)), **parameters(parts.query)}
 
     @property
     def identity(self) -> str:
@@ -141,21 +146,18 @@ class FileSink:
     def _current(self) -> int:
         """Return a descriptor of the file that the path names now: logrotate may have moved the one we have."""
         if self._fd is not None:
-            try:
-                if os.path.samestat(self._path.stat(), os.fstat(self._fd)):
-                    return self._fd
-            except FileNotFoundError:
-                pass
+            if system.is_in_place(self._fd, self._path):
+                return self._fd
             self.close()
         self._fd = self._opened()
         return self._fd
 
     def _opened(self) -> int:
         try:
-            fd = os.open(self._path, _FLAGS | os.O_CREAT | os.O_EXCL, self._mode)
-            os.fchmod(fd, self._mode)  # whatever the umask; an existing file keeps what its owner gave it
+            fd = system.open_file(self._path, _FLAGS | os.O_CREAT | os.O_EXCL, self._mode)
+            system.set_mode(fd, self._mode)  # whatever the umask; an existing file keeps what its owner gave it
         except FileExistsError:
-            fd = os.open(self._path, _FLAGS)
+            fd = system.open_file(self._path, _FLAGS)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(errno.ENOTSUP, "not a regular file")
@@ -163,7 +165,7 @@ class FileSink:
 
     def _append(self, fd: int, batch: bytes) -> None:
         start = os.fstat(fd).st_size
-        if start and os.pread(fd, 1, start - 1) != b"\n":
+        if start and system.read_at(fd, 1, start - 1) != b"\n":
             batch = b"\n" + batch  # somebody's half line must not spoil ours
         rest = memoryview(batch)
         try:

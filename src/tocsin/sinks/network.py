@@ -9,15 +9,17 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from tocsin.event.errors import DeliveryError
+from tocsin.event.limits import SAID_CHARS
 from tocsin.render import harmless
 from tocsin.sinks.base import Unavailable
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Deadline", "explain", "is_patched_by_gevent", "tls_context"]
+__all__ = ["STEPS", "Deadline", "explain", "is_patched_by_gevent", "tls_context"]
 
-_SAID_CHARS: Final = 200
+STEPS: Final = 6  # a whole delivery may take so many times the timeout of a step
+_OUT_OF_TIME: Final = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
 
 class Deadline:
@@ -58,7 +60,7 @@ def tls_context(ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
         except (OSError, ValueError) as fault:
             what = f"cert_file {cert_file!r}" + (f" with key_file {key_file!r}" if key_file else "")
             said = getattr(fault, "strerror", None) or str(fault)
-            raise DeliveryError(f"{what} can't be used: {harmless.line(said, _SAID_CHARS)}") from None
+            raise DeliveryError(f"{what} can't be used: {harmless.line(said, SAID_CHARS)}") from None
     return context
 
 
@@ -77,7 +79,7 @@ def explain(fault: Exception, where: str, step: str) -> Unavailable:
     if isinstance(fault, DeliveryError):
         return Unavailable(str(fault), "name readable PEM files; a key must not be encrypted")
     said = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
-    return Unavailable(f"{where} failed while {step}: {harmless.line(said, _SAID_CHARS)}", "check the network")
+    return Unavailable(f"{where} failed while {step}: {harmless.line(said, SAID_CHARS)}", "check the network")
 
 
 def _of_tls(fault: Exception, where: str, step: str) -> Unavailable | None:
@@ -85,10 +87,12 @@ def _of_tls(fault: Exception, where: str, step: str) -> Unavailable | None:
     if ssl is None or not isinstance(fault, ssl.SSLError) or isinstance(fault, TimeoutError):
         return None
     if isinstance(fault, ssl.SSLCertVerificationError):
-        said = harmless.line(fault.verify_message, _SAID_CHARS)
+        said = harmless.line(fault.verify_message, SAID_CHARS)
         remedy = "name its authority's PEM file by ca_file; host must be a name in the certificate"
+        if fault.verify_code in _OUT_OF_TIME:
+            remedy = "renew it, and see that this machine's clock is right"
         return Unavailable(f"the certificate of {where} is not trusted: {said}", remedy)
-    said = harmless.line(fault.reason or str(fault), _SAID_CHARS)
+    said = harmless.line(fault.reason or str(fault), SAID_CHARS)
     if "CERTIFICATE" in said.upper() or "UNKNOWN_CA" in said:
         remedy = "name a certificate it trusts, and its key, by cert_file and key_file"
         return Unavailable(f"{where} refused this client's certificate: {said}", remedy)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tocsin import system
 from tocsin.sinks.base import Origin, Recovered
 
 __all__ = ["backup", "cut_torn_line", "position_at", "read_back"]
@@ -56,7 +57,7 @@ def read_back(path: Path, position: Mapping[str, int] | None) -> Recovered:
 def cut_torn_line(path: Path) -> int:
     """Cut an incomplete last line off, if it is one of ours; return how many bytes that were."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = system.open_file(path, os.O_RDWR | system.NONBLOCK)
     except FileNotFoundError:
         return 0
     try:
@@ -64,7 +65,7 @@ def cut_torn_line(path: Path) -> int:
         end = _end_of_last_line(fd, size)
         # Every line of ours begins with a brace; zeros are what a power cut leaves. The end of anything else is
         # somebody's text in a file that was named by mistake, and not ours to cut.
-        if end == size or os.pread(fd, 1, end) not in (b"{", b"\0"):
+        if end == size or system.read_at(fd, 1, end) not in (b"{", b"\0"):
             return 0
         os.ftruncate(fd, end)
         return size - end
@@ -109,14 +110,14 @@ def _is_at(file: Path, position: Mapping[str, int]) -> bool:
 
 def _tail(fd: int, size: int) -> int:
     start = max(size - _TAIL_BYTES, 0)
-    return zlib.crc32(os.pread(fd, size - start, start))
+    return zlib.crc32(system.read_at(fd, size - start, start))
 
 
 def _end_of_last_line(fd: int, size: int) -> int:
     end = size
     while end > 0:
         start = max(end - _CHUNK_BYTES, 0)
-        newline = os.pread(fd, end - start, start).rfind(b"\n")
+        newline = system.read_at(fd, end - start, start).rfind(b"\n")
         if newline >= 0:
             return start + newline + 1
         end = start

@@ -13,11 +13,13 @@ from tocsin.config.load import absolute_paths
 from tocsin.config.reference import SinkSection
 from tocsin.config.setting import Setting, parse_table
 from tocsin.config.settings import SINK_SETTINGS, SinkTable
+from tocsin.config.show import MASKED, masked_url, table_shown
 from tocsin.event.errors import ConfigError
 from tocsin.event.model import Kind
+from tocsin.sinks import own
 from tocsin.sinks.base import Sink, SinkContext
 
-__all__ = ["SCHEMES", "TYPES", "BuiltSink", "build", "faults_of", "from_url", "load_type", "secret_names", "sections"]
+__all__ = ["SCHEMES", "TYPES", "BuiltSink", "build", "faults_of", "from_url", "load_type", "sections", "sink_shown"]
 
 TYPES: dict[str, str] = {
     "file": "tocsin.sinks.file:FileSink",
@@ -37,20 +39,21 @@ SCHEMES: dict[str, str] = {
     "syslog+udp": "syslog",
 }
 
-# Stands for a secret whose file can't be read, so that it isn't called missing or malformed as well.
+# Stands for a secret whose file can't be read; it isn't called missing or malformed as well.
 _UNREAD: Final = "unread"
 _COMMON: Final = frozenset(setting.name for setting in SINK_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltSink:
-    """Hold one sink and what routes to it: its level as a number, its kinds, where a new one starts."""
+    """Hold one sink and what routes to it: its level as a number, its kinds and loggers, where a new one starts."""
 
     sink: Sink
     identity: str
     levelno: int
     kinds: frozenset[Kind]
     start: Literal["now", "oldest"]
+    loggers: tuple[str, ...] = ()
 
 
 def build(tables: Sequence[SinkTable], context: SinkContext) -> tuple[tuple[BuiltSink, ...], list[str]]:
@@ -86,20 +89,28 @@ def faults_of(tables: Sequence[SinkTable]) -> list[str]:
 def from_url(url: str) -> dict[str, Any]:
     """Return the table that a URL stands for. Raises ConfigError, without quoting the URL: it may hold a password."""
     scheme, colon, _ = url.partition(":")
-    kind = SCHEMES.get(scheme.lower())
+    family = scheme.lower().partition("+")[0] + "+"
+    kind = SCHEMES.get(scheme.lower()) or SCHEMES.get(family) or (scheme if colon and scheme in own.offered() else None)
     if not colon or kind is None:
-        known = ", ".join(f"{name}:" for name in SCHEMES)
         close = difflib.get_close_matches(scheme.lower(), SCHEMES, n=1) if colon else []
-        hint = f"; did you mean {close[0]}:?" if close else ""
-        raise ConfigError(f"must be a URL that begins with one of {known}{hint}")
+        # Whoever writes webhook: means https, which is the longer and so the less close one.
+        meant = [f"{name}s" if name.endswith("+http") else name for name in close]
+        hint = f"; did you mean {meant[0]}:?" if meant else "; docs/reference/settings.md lists them by type"
+        raise ConfigError(f"must be a URL that begins with a sink's scheme, such as smtp:, file: or syslog:{hint}")
     return {**load_type(kind).options_from_url(url), "type": kind}
 
 
 def load_type(kind: str) -> type[Sink]:
-    """Return the class of a sink type. Raises ConfigError for an unknown one, or one that lacks a package."""
+    """Return the class of a sink type: one of ours, of an entry point, or a dotted path.
+
+    Raises ConfigError for an unknown one, or one that lacks a package.
+    """
     if kind not in TYPES:
+        found = own.find(kind)
+        if found is not None:
+            return found
         close = difflib.get_close_matches(kind, TYPES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(TYPES))}"
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(TYPES))}, or a dotted path"
         raise ConfigError(f"unknown type {kind!r}; {hint}")
     module, _, name = TYPES[kind].partition(":")
     try:
@@ -109,9 +120,22 @@ def load_type(kind: str) -> type[Sink]:
     return loaded
 
 
-def secret_names() -> frozenset[str]:
-    """Return the names of every option that some sink type calls secret, for `config.show`."""
-    return frozenset(setting.name for kind in TYPES for setting in load_type(kind).settings if setting.is_secret)
+def sink_shown(table: SinkTable) -> str:
+    """Return a sink as `tocsin config` shows it: in one line, with what its type calls secret masked."""
+    try:
+        options = from_url(table.url) if table.url else table.options
+        secrets = {setting.name for setting in load_type(str(options.get("type"))).settings if setting.is_secret}
+    except ConfigError:  # shown all the same, with what looks like a secret masked
+        return masked_url(table.url) if table.url else table_shown(table.options)
+    if not table.url:
+        return table_shown(table.options, secrets)
+    shown = masked_url(table.url, secrets)
+    for value in (options[name] for name in secrets if name in options):
+        for each in value if isinstance(value, list) else [value]:
+            # A chat's URL is a secret as a whole, but for what says that it is a chat.
+            rest = str(each).partition("://")[2]
+            shown = shown.replace(rest, MASKED) if rest else shown
+    return shown
 
 
 def sections() -> list[SinkSection]:
@@ -139,13 +163,17 @@ def _built(table: SinkTable, context: SinkContext) -> BuiltSink:
         raise ConfigError([f"{where}: {each}" for each in fault.faults]) from fault
     faults = _read_secrets(raw, cls.settings, where)
     values, more = parse_table((*SINK_SETTINGS, *cls.settings), raw, where)
-    if faults or more:
-        raise ConfigError(faults + more)
+    unread = tuple(f"{where}: {name} " for name, value in raw.items() if value is _UNREAD)
+    faults += [fault for fault in more if not (unread and fault.startswith(unread))]
+    if faults:
+        raise ConfigError(faults)
     try:
         sink = cls.from_options({name: values[name] for name in values if name not in _COMMON}, context)
     except ConfigError as fault:
         raise ConfigError([f"{where}: {each}" for each in fault.faults]) from fault
-    return BuiltSink(sink, sink.identity, values["level"], values["kinds"], values["from"])
+    # What is no use to a type's readers (a ticket per warning, say) goes there only if it is asked for.
+    kinds = values["kinds"] if "kinds" in raw else getattr(cls, "default_kinds", values["kinds"])
+    return BuiltSink(sink, sink.identity, values["level"], kinds, values["from"], values["loggers"])
 
 
 def _read_secrets(raw: dict[str, Any], settings: Sequence[Setting], where: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TextIO
@@ -112,11 +111,7 @@ def _event_line(event: Event, occurrences: int) -> str:
 
 def _bare_line(entry: Entry) -> str:
     """Show a count or a loss, which is no whole event, by what it has."""
-    try:
-        decoded = json.loads(entry.line)
-    except (ValueError, RecursionError):
-        decoded = None
-    members: dict[str, Any] = decoded if isinstance(decoded, dict) else {}
+    members = entry.members()
     exception = members.get("exception")
     kind = exception.get("type") if isinstance(exception, dict) else ""
     said = kind or members.get("message") or members.get("reason") or entry.kind

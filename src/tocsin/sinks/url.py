@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from tocsin.event.errors import ConfigError
 
-__all__ = ["parameters", "split"]
+__all__ = ["bracketed", "host_and_port", "parameters", "split"]
 
 
 def split(url: str) -> SplitResult:
@@ -16,6 +16,19 @@ def split(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError as fault:  # such as "Invalid IPv6 URL"
         raise ConfigError(f"is no URL: {type(fault).__name__}; see the settings reference for examples") from None
+
+
+def host_and_port(parts: SplitResult, form: str) -> tuple[str, int | None]:
+    """Return the host (``""``: there is none) and the port of a URL. Raises ConfigError, which tells its ``form``."""
+    try:
+        return parts.hostname or "", parts.port
+    except ValueError:
+        raise ConfigError(f"the URL's port must be a number: {form}") from None
+
+
+def bracketed(host: str) -> str:
+    """Return a host as URLs have it: an IPv6 address in brackets (RFC 3986 §3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 def parameters(query: str) -> dict[str, Any]:

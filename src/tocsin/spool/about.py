@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Final
 
+from tocsin import system
 from tocsin.spool import format as segment_format
 
 __all__ = ["read_about"]
@@ -16,7 +18,7 @@ _HEAD_BYTES: Final = 65_536
 def read_about(events: Path) -> dict[str, Any]:
     """Return format, application, pid, sinks …; empty where the segment is gone or its head can't be read."""
     try:
-        with events.open("rb", buffering=0) as file:
+        with os.fdopen(system.open_file(events, os.O_RDONLY), "rb", buffering=0) as file:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError:
         return {}

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from tocsin import system
 from tocsin.event.limits import COUNTER_SLOTS
 from tocsin.spool.tallies import CELLS
 
@@ -37,10 +38,11 @@ class Counters:
 
     def __init__(self, path: Path) -> None:
         """Create the file at ``path``, its space allocated. Raises OSError (ENOSPC and others)."""
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = system.open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | system.NOFOLLOW)
         try:
-            os.posix_fallocate(fd, 0, _BYTES)  # a store into a sparse mapping on a full disk is SIGBUS
-            os.pwrite(fd, _MAGIC.pack(_NAME, _FORMAT, TOTAL_CELLS), 0)
+            system.allocate(fd, _BYTES)
+            os.lseek(fd, 0, os.SEEK_SET)
+            os.write(fd, _MAGIC.pack(_NAME, _FORMAT, TOTAL_CELLS))
             self._map = mmap.mmap(fd, _BYTES)
         finally:
             os.close(fd)
@@ -63,7 +65,7 @@ class Counters:
 
 
 class CellsReader:
-    """Read another process's cells, cheaply while nothing changes. Read, not mapped: somebody may truncate the file."""
+    """Read another process's cells, cheaply while nothing changes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -77,14 +79,16 @@ class CellsReader:
         seen in the middle of its change can at worst be late, never too high.
         """
         try:
-            with self._path.open("rb", buffering=0) as file:
-                first = file.read(_BYTES)
-                if first == self._raw:
-                    return self._cells
-                file.seek(0)
-                second = file.read(_BYTES)
+            fd = system.open_file(self._path, os.O_RDONLY)
         except FileNotFoundError:
             return self._cells
+        try:
+            first = system.read_mapped(fd, _BYTES)
+            if first == self._raw:
+                return self._cells
+            second = system.read_mapped(fd, _BYTES)
+        finally:
+            os.close(fd)
         usable = (min(len(first), len(second)) - _MAGIC.size) // 8
         if usable <= 0 or _MAGIC.unpack_from(first)[:2] != (_NAME, _FORMAT):
             return self._cells

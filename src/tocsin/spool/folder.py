@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tocsin import system
 from tocsin.event.errors import StoreError
 
 __all__ = ["Folder", "GenerationPath", "user_name"]
 
 # Locks and mapped counters of these can't be trusted, or only with luck.
-_NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ncpfs", "9p", "ceph"})
+_NETWORK: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ncpfs", "9p", "ceph", "network drive"}
+)
 _SEGMENT: Final = re.compile(r"([0-9a-f]{18})-([0-9]{6})\.events")
 
 
@@ -47,30 +50,31 @@ class Folder:
         self.leader_wish = self.path / "leader.wish"
         self.state = self.path / "state.sqlite"
         self.mutes = self.path / "mutes"
+        self.dead_letters = self.path / "dead-letters"
 
     def prepare(self) -> None:
-        """Create the folder, 0700 whatever the umask. Raises StoreError where it can't serve as a spool."""
+        """Create the folder, for this user alone, whatever the umask. Raises StoreError where it can't be a spool."""
         try:
             for folder in reversed((self.path, *self.path.parents)):  # `parents=True` would leave these to the umask
                 if not folder.exists():
-                    folder.mkdir(mode=0o700, exist_ok=True)
+                    system.make_folder(folder)
             status = self.path.lstat()
         except OSError as fault:
             raise StoreError(f"the spool {self.path} can't be made: {fault.strerror}; set `spool` elsewhere") from fault
         if stat.S_ISLNK(status.st_mode):
             raise StoreError(f"the spool {self.path} is a symbolic link; name the folder itself")
         self.require_owner(status)
-        if stat.S_IMODE(status.st_mode) != 0o700:
+        if system.HAS_MODES and stat.S_IMODE(status.st_mode) != 0o700:
             self.path.chmod(0o700)
-        kind = _file_system(self.path)
+        kind = system.file_system(self.path)
         if kind in _NETWORK:
             raise StoreError(f"the spool {self.path} is on a network file system ({kind}); set `spool` to a local disk")
 
     def require_owner(self, status: os.stat_result | None = None) -> None:
         """Raise StoreError unless the folder belongs to the user this process runs as."""
         owner = (status or self.path.stat()).st_uid
-        if owner != os.geteuid():
-            name, own = user_name(owner), user_name(os.geteuid())
+        if owner != system.user_id():
+            name, own = user_name(owner), user_name(system.user_id())
             raise StoreError(
                 f"the spool {self.path} belongs to {name}, this process runs as {own}; run a command as {name} "
                 f"(sudo -u {name} …), give an application the folder (chown -R {own} {self.path}) or another `spool`"
@@ -83,7 +87,7 @@ class Folder:
         """
         above = next(folder for folder in self.path.parents if folder.exists())
         owner = above.stat().st_uid
-        if not self.path.exists() and os.geteuid() == 0 and owner != 0:
+        if not self.path.exists() and system.user_id() == 0 and owner != 0:
             name = user_name(owner)
             raise StoreError(
                 f"there is no spool at {self.path} yet, and {above} belongs to {name}: made by root, it would lock "
@@ -126,22 +130,6 @@ class Folder:
                 except FileNotFoundError:
                     continue  # removed between the listing and the look
         return total
-
-
-def _file_system(path: Path) -> str:
-    """Return the type of the file system below ``path`` by the longest mount point; "" where unknown."""
-    try:
-        lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
-    real = os.path.realpath(path)
-    best, kind = "", ""
-    for line in lines:
-        fields = line.split(" ")
-        point = fields[1].replace("\\040", " ")
-        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-            best, kind = point, fields[2]
-    return kind
 
 
 def user_name(uid: int) -> str:

@@ -39,6 +39,8 @@ _KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
 
 # type, kind, level, fault, occurrence number, count, body length, fingerprint, seconds since 1970
 _FIELDS: Final = struct.Struct("<BBHIIII16sd")
+_FIRST_S: Final = -62_135_596_800.0  # year 1, in seconds since 1970
+_LAST_S: Final = 253_402_300_799.0  # year 9999
 _CRC: Final = struct.Struct("<I")
 HEADER_BYTES: Final = len(MAGIC) + _FIELDS.size + _CRC.size
 
@@ -101,7 +103,13 @@ def unpack_header(data: bytes, at: int = 0) -> Header | None:
     type_, kind, levelno, fault, number, count, body_bytes, digest, time = _FIELDS.unpack(fields)
     if kind >= len(_KINDS):
         return None
-    return Header(type_, _KINDS[kind], levelno, fault, number, count, body_bytes, f"v1:{digest.hex()}", time)
+    digest_hex = f"v1:{digest.hex()}"
+    return Header(type_, _KINDS[kind], levelno, fault, number, count, body_bytes, digest_hex, _possible(time))
+
+
+def _possible(time: float) -> float:
+    """Return the nearest time that the calendar has: what was written by whatever clock must not stop its readers."""
+    return min(max(time, _FIRST_S), _LAST_S) if time == time else 0.0  # NaN is not itself
 
 
 def records(data: bytes, base: int, *, is_final: bool) -> Iterator[Record]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from tocsin import system
 from tocsin.event import limits, wire
 from tocsin.event.errors import DecodeError
 from tocsin.event.model import Event
@@ -113,11 +114,11 @@ class GenerationReader:
 
     def _records(self, offset: int, max_bytes: int) -> list[Record]:
         try:
-            with self.path.events.open("rb", buffering=0) as file:
+            with os.fdopen(system.open_file(self.path.events, os.O_RDONLY), "rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
                 wanted = max_bytes
                 while offset < size:
-                    data = os.pread(file.fileno(), wanted, offset)
+                    data = system.read_at(file.fileno(), wanted, offset)
                     is_end = offset + len(data) >= size
                     found = list(segment_format.records(data, offset, is_final=self.is_final and is_end))
                     if found or is_end or not data:

@@ -6,6 +6,7 @@ import os
 import secrets
 from typing import Final
 
+from tocsin import system
 from tocsin.event.errors import TocsinError
 from tocsin.spool.folder import Folder
 
@@ -27,7 +28,7 @@ def read_salt(folder: Folder) -> bytes:
 
 
 def _make(hidden: os.PathLike[str], path: os.PathLike[str]) -> None:
-    fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fd = system.open_file(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         os.write(fd, secrets.token_bytes(_BYTES))
         os.link(hidden, path)  # of several processes the first wins

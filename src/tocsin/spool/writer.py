@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tocsin import system
 from tocsin.complaints import complain, say
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
@@ -168,7 +169,7 @@ class Writer:
 
     def _look_at_link(self) -> None:
         generation = self._generation
-        if generation is not None and os.fstat(generation.fd).st_nlink == 0:
+        if generation is not None and system.is_removed(generation.fd):
             complain("spool_removed", f"the spool {self.folder.path} was removed; a new one is begun")
             self._generation = None
             live, self._live = self._live, None
@@ -229,7 +230,7 @@ class Writer:
         for left_over in (counts, events):
             left_over.unlink(missing_ok=True)  # of an attempt that failed half-way
         counters = Counters(counts)
-        fd = os.open(events, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = system.open_file(events, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         try:
             about = {**self._about, "format": segment_format.FORMAT, "pid": self.pid, "process": self.process}
             data = segment_format.pack(segment_format.PROCESS, json.dumps(about).encode(), time=time.time())
@@ -332,7 +333,7 @@ class Writer:
 
     def _sync(self, generation: Generation) -> None:
         try:
-            os.fdatasync(generation.fd)
+            system.sync_data(generation.fd)
         except OSError as fault:  # it is written, and may yet reach the disk; to write it again would count it twice
             complain("fsync", f"the spool {self.folder.path} can't be forced to the disk: {fault}")
 

@@ -157,3 +157,13 @@ def test_mute_that_the_leader_does_not_apply_stays_asked_for(
     assert answer.code == 1
     assert f"a test (pid {pid}) has not done it" in answer.err
     assert len(list(spool.folder.mutes.glob("*.json"))) == 1
+
+
+def test_a_spool_whose_state_is_shared_asks_for_the_configuration_that_names_it(call, spool, new_event):
+    """``--spool`` alone doesn't say which database; nothing is counted a second time into a file."""
+    spool.add(new_event(), 1)
+    (spool.folder.path / "spool.id").write_text("0" * 32)
+    answer = call("issues", "--spool", spool.path)
+    assert answer.code == 1
+    assert "is in a database, shared with other hosts: give --config FILE" in answer.err
+    assert not spool.folder.state.exists()

@@ -101,3 +101,24 @@ def test_application_names_become_harmless_and_stay_different():
     names = [folder_name(name) for name in hostile]
     assert len(set(names)) == len(names)
     assert all("/" not in name and not name.startswith(".") and 0 < len(name) < 80 for name in names)
+
+
+def test_on_windows_the_spool_is_in_local_application_data(tmp_path: Path) -> None:
+    """Paths are this system's own here; only which variables count is Windows'."""
+    local, temporary = tmp_path / "Local", tmp_path / "Temp"
+    local.mkdir()
+    temporary.mkdir()
+    environ = {"LOCALAPPDATA": str(local), "TEMP": str(temporary), "STATE_DIRECTORY": str(tmp_path), "HOME": "/"}
+    found = spool_place("", "shop", environ, 0, is_windows=True)
+    assert (found.path, found.is_temporary) == (str(local / "tocsin" / "shop"), False)
+    found = spool_place("", "shop", {"TEMP": str(temporary)}, 0, is_windows=True)
+    assert (found.path, found.is_temporary, found.fault) == (str(temporary / "tocsin-shop"), True, "")
+    assert "set `spool`" in spool_place("", "shop", {}, 0, is_windows=True).fault
+    assert spool_place("/srv/spool", "shop", environ, 0, is_windows=True).path == "/srv/spool"
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "com1.shop", "shop."])
+def test_names_that_windows_keeps_for_itself_are_changed(name: str) -> None:
+    assert folder_name(name).startswith(name)
+    assert folder_name(name) != name
+    assert not folder_name(name).endswith(".")

@@ -15,13 +15,16 @@ from typing import Any
 
 import pytest
 
+from tocsin.delivery.dead_letters import DeadLetters
 from tocsin.delivery.leader import Leader
 from tocsin.delivery.mutes import request_mute
 from tocsin.delivery.term import Term
 from tocsin.delivery.wish import Wish, wishes
 from tocsin.event import limits, wire
+from tocsin.event.errors import StoreError
 from tocsin.event.model import Event
 from tocsin.event.notice import Notice
+from tocsin.handlers import LogHandler
 from tocsin.routing.sqlite import SqliteState
 from tocsin.sinks.base import Accepted, Entry, Outcome, Refused, Unavailable
 from tocsin.sinks.file import FileSink
@@ -32,6 +35,7 @@ from tocsin.spool.writer import Occurrence, Place, Writer
 
 FAULT = "v1:" + "0f" * 16
 OTHER = "v1:" + "1e" * 16
+LOCATED = "v1:" + "5c" * 16
 KINDS = frozenset({"traceback", "error", "warning"})
 
 
@@ -91,9 +95,11 @@ class Scene:
         self.number = 0
         self.told: list[str] = []
 
-    def happen(self, fingerprint: str = FAULT, level: int = 40) -> Place:
+    def happen(self, fingerprint: str = FAULT, level: int = 40, **more: Any) -> Place:
         self.number += 1
-        event = Event("error", "ERROR", level, self.time, "shop", message=f"m{self.number}", fingerprint=fingerprint)
+        event = Event(
+            "error", "ERROR", level, self.time, "shop", message=f"m{self.number}", fingerprint=fingerprint, **more
+        )
         body = wire.encode(event)
         place = self.writer.append(Occurrence("error", level, self.number, fingerprint, self.time.timestamp(), body))
         assert place is not None
@@ -101,7 +107,14 @@ class Scene:
 
     def lead(self, *sinks: Any, **options: Any) -> Leader:
         built = [
-            BuiltSink(sink, sink.identity, options.get("level", 0), options.get("kinds", KINDS), "now")
+            BuiltSink(
+                sink,
+                sink.identity,
+                options.get("level", 0),
+                options.get("kinds", KINDS),
+                "now",
+                options.get("loggers", ()),
+            )
             for sink in sinks
         ]
         return Leader(
@@ -247,13 +260,15 @@ def test_a_sink_that_fails_for_a_quarter_of_an_hour_is_told_once(scene: Scene) -
     assert "memory:here has failed since" in scene.told[0]
 
 
-def test_what_a_sink_refuses_for_good_is_a_loss_with_a_reason(scene: Scene) -> None:
+def test_what_a_sink_refuses_for_good_is_kept_with_its_reason(scene: Scene) -> None:
     sink = Memory()
     sink.outcome = Refused("unacceptable")
     scene.happen()
     scene.run(sink)
+    [letter] = DeadLetters(scene.folder).all()
+    assert (letter.sink, letter.reason, letter.occurrences) == ("memory:here", "unacceptable", 1)
     state = SqliteState(scene.folder.state, read_only=True)
-    assert state.losses() == {"refused by memory:here": 1}
+    assert state.losses() == {}
     state.close()
 
 
@@ -263,6 +278,24 @@ def test_levels_and_kinds_of_a_sink_hold_back_but_do_not_hold_up(scene: Scene) -
     sink = Memory()
     scene.run(sink, level=40)
     assert [line["fingerprint"] for line in sink.lines] == [OTHER]
+
+
+def test_a_sink_with_loggers_gets_their_events_and_counts_and_people_their_notices(scene: Scene) -> None:
+    """What came by no logger counts as of the place where it was reported."""
+    chosen = scene.happen(OTHER, logger="shop.orders.pay")
+    scene.happen(logger="shop.users")
+    scene.happen(LOCATED, location="shop.orders.views.pay:12")
+    scene.writer.count(chosen)
+    sink, people = Memory(), People()
+    scene.run(sink, people, loggers=("shop.orders",))
+    assert [(line["fingerprint"], line["occurrences"]) for line in sink.lines] == [
+        (OTHER, 1),
+        (LOCATED, 1),
+        (OTHER, 1),
+    ]
+    scene.time += timedelta(seconds=10)
+    scene.run(sink, people, loggers=("shop.orders",))
+    assert sorted(notice.issues[0].fingerprint for notice in people.notices) == sorted((OTHER, LOCATED))
 
 
 def test_a_new_sink_starts_now_unless_its_process_knew_of_it(scene: Scene, tmp_path: Path) -> None:
@@ -507,6 +540,34 @@ def test_a_call_that_outlives_its_leader_is_waited_for_by_the_next(scene: Scene)
     assert calls[:4] == ["in", "out", "close", "in"]
 
 
+def test_a_notice_accepted_while_the_state_is_away_is_not_sent_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came of the call outlives the leader that could not keep it; the next one of the process does."""
+    people = People()
+    scene.happen()
+    scene.time += timedelta(seconds=60)
+    first = scene.lead(people)
+    with monkeypatch.context() as patch:
+
+        def away(*args: Any) -> None:
+            raise StoreError("the database is away")
+
+        patch.setattr(SqliteState, "save_told", away)
+        with pytest.raises(StoreError):
+            run_dry(first)
+        first.close()
+    assert len(people.notices) == 1
+    second = scene.lead(people)
+    run_dry(second)
+    second.close()
+    assert len(people.notices) == 1
+    state = SqliteState(scene.folder.state, read_only=True)
+    assert state.pending(people.identity) is None
+    assert state.told(people.identity, FAULT) is not None
+    state.close()
+
+
 def test_an_older_leader_leaves_newer_segments_alone_and_yields(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("tocsin.spool.format.FORMAT", 2)
@@ -544,3 +605,55 @@ def test_levels_are_names_in_the_ledger(scene: Scene) -> None:
     state.close()
     assert issue is not None
     assert (issue.level, issue.levelno) == ("ERROR", logging.ERROR)
+
+
+def test_what_a_library_logs_while_it_delivers_is_not_reported(scene: Scene) -> None:
+    """A report that fails would make the next one, without end."""
+    from tocsin.testing import captured_events
+
+    class Chatty(Memory):
+        is_local = False
+
+        def deliver(self, entries: Sequence[Entry]) -> Outcome:
+            logging.getLogger("some.library").error("delivery hiccup")
+            return super().deliver(entries)
+
+    with captured_events() as events:
+        handler = LogHandler()
+        logging.getLogger("some.library").addHandler(handler)
+        sink = Chatty()
+        scene.happen()
+        leader = scene.lead(sink)
+        while not sink.lines:
+            leader.step()
+        leader.close()
+        logging.getLogger("some.library").error("the application's own")
+    assert [event.message for event in events] == ["the application's own"]
+
+
+@pytest.mark.complaints
+def test_a_policy_with_unknown_names_stops_neither_its_sink_nor_the_others(scene: Scene) -> None:
+    """A complete sink of somebody else may have been written for a newer version."""
+
+    class Newer(People):
+        policy = {"gather_s": 0.0, "per_moon": 1}  # noqa: RUF012
+
+    people, memory = Newer(), Memory()
+    scene.happen()
+    leader = scene.lead(people, memory)
+    scene.time += timedelta(seconds=20)
+    run_dry(leader)
+    leader.close()
+    assert len(people.notices) == len(memory.lines) == 1
+
+
+@pytest.mark.parametrize("impossible", [float("nan"), float("inf"), -1e300, 1e300])
+def test_an_impossible_time_in_a_record_stops_nothing(scene: Scene, impossible: float) -> None:
+    """Of a clock gone mad, or of another host: the record is delivered with the nearest time there is."""
+    event = Event("error", "ERROR", 40, scene.time, "shop", message="m", fingerprint=FAULT)
+    scene.writer.append(Occurrence("error", 40, 1, FAULT, impossible, wire.encode(event)))
+    scene.happen(OTHER)
+    sink = Memory()
+    scene.run(sink)
+    assert [line["fingerprint"] for line in sink.lines] == [FAULT, OTHER]
+    assert scene.counted() == scene.counted(OTHER) == 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from broken_shop import ERROR, HOSTILE, KEY_ERROR, LIBRARY, PAY, RATE, TRACEBACK, ZONE, hostile_event
 from tocsin.event.limits import CHAIN, GROUP_DEPTH
 from tocsin.event.model import ExceptionInfo, Frame
+from tocsin.render import when
 from tocsin.render.text import event_text
 from tocsin.render.traceback import plain, traceback_lines
 
@@ -173,3 +175,10 @@ def test_hostile_text_stays_text() -> None:
     assert all(character == "\n" or character.isprintable() for character in report)
     assert "\\x1b[31m" in report
     assert HOSTILE not in report
+
+
+def test_a_time_that_no_zone_has_is_shown_in_utc() -> None:
+    """At the ends of the calendar, and on Windows before 1970, there is no local time."""
+    west, east = timezone(timedelta(hours=-3)), timezone(timedelta(hours=3))
+    assert when.stamp(datetime.min.replace(tzinfo=UTC), west).endswith("-01-01 00:00:00 +00:00")
+    assert when.stamp(datetime.max.replace(tzinfo=UTC), east) == "9999-12-31 23:59:59 +00:00"

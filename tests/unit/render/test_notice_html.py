@@ -9,9 +9,9 @@ from typing import get_args
 
 import pytest
 
-from broken_shop import KEY_ERROR, TRACEBACK, ZONE, hostile_notice, issue, notice
+from broken_shop import BROKE_AT, ERROR, KEY_ERROR, TRACEBACK, ZONE, hostile_notice, issue, notice
 from tocsin.event.limits import LISTED_ISSUES
-from tocsin.event.notice import Reason
+from tocsin.event.notice import Activity, Reason
 from tocsin.render.notice_html import notice_html
 
 VOID = {"meta", "br"}
@@ -88,3 +88,26 @@ def test_long_lists_end_with_what_is_left_out() -> None:
     document = notice_html(notice("summary", *(issue(),) * (LISTED_ISSUES + 7)), ZONE)
     assert document.count("<li>") == LISTED_ISSUES
     assert "and 7 more</li>" in document
+
+
+def test_error_id_stands_below_the_headline_and_only_there() -> None:
+    """What a customer on the telephone reads out is looked for first."""
+    body = notice_html(notice("new", issue()), ZONE).partition("<body>")[2]
+    assert body.index("<h1>") < body.index("<code>7K3QDM-24F2</code>") < body.index("37 times so far")
+    assert "<dt>Error id" not in body
+
+
+def test_error_ids_of_several_stand_below_their_headlines() -> None:
+    """Each has its own."""
+    body = notice_html(notice("new", issue(), issue(ERROR)), ZONE).partition("</ul>")[2]
+    assert body.index("<h2>") < body.index("7K3QDM-24F2") < body.rindex("<h2>") < body.index("EE3QDM-24F2")
+
+
+@pytest.mark.parametrize(
+    ("reason", "lost", "tone"),
+    [("new", 0, "alarm"), ("update", 0, "going"), ("quiet", 0, "calm"), ("alive", 0, "calm"), ("alive", 1, "alarm")],
+)
+def test_colour_tells_whether_to_hurry(reason: Reason, lost: int, tone: str) -> None:
+    """A sign of life that tells of losses is no good news."""
+    done = Activity(BROKE_AT, 0, 0, 0, 0, lost) if reason == "alive" else None
+    assert f'<main class="{tone}">' in notice_html(notice(reason, issue(), activity=done), ZONE)

@@ -20,11 +20,14 @@ from broken_shop import (
     notice,
 )
 from tocsin.event.limits import DETAILED_ISSUES, LISTED_ISSUES
-from tocsin.event.notice import IssueReport, Notice, Reason
+from tocsin.event.notice import Activity, IssueReport, Notice, Reason
 from tocsin.render.notice_text import notice_text, subject
 
 FOUR = (issue(), issue(ERROR, 12), issue(WARNING, 3), issue(ERROR, 1))
 NAME = "CurrencyError in orders.views.pay"
+AT = BROKE_AT + timedelta(minutes=12)  # when the notices were decided
+DONE = Activity(AT - timedelta(days=7), seen=8212, told=8200, notices=12, waiting=12, lost=0)
+IDLE = Activity(AT - timedelta(hours=12), seen=0, told=0, notices=0, waiting=0, lost=3)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,8 @@ NAME = "CurrencyError in orders.views.pay"
         (notice("summary", *FOUR), f"Alarm flood: 4 faults, 53 times: {NAME} and 3 more"),
         (notice("over", *FOUR), "Alarm flood is over: 4 faults, 53 times"),
         (notice("digest", *FOUR), "Daily digest: 4 faults, 53 times"),
+        (notice("alive", activity=DONE), "tocsin works: 12 notices of 8,200 occurrences in 7 d"),
+        (notice("alive", activity=IDLE), "tocsin works: 0 notices of 0 occurrences in 12 h, 3 lost"),
         (notice("check"), "Test by tocsin check: this reaches you"),
         (notice("check", issue()), "Test by tocsin check: this reaches you"),
     ],
@@ -156,13 +161,31 @@ def test_several_faults_are_listed_before_each_is_told() -> None:
     assert "tocsin issues" in sections[-1]
 
 
+def test_sign_of_life_tells_what_was_done() -> None:
+    """Whoever reads it sees whether anything was lost."""
+    body = notice_text(notice("alive", activity=DONE, spool="/var/spool/shop"), ZONE)
+    assert "Since       2026-11-15 03:53:07 +01:00, 7 d\n" in body
+    assert "Happened    8,212 times\nTold        8,200 times, in 12 notices\nWaiting     12 times, for" in body
+    assert "Lost        nothing\n" in body
+    assert "tocsin status --spool /var/spool/shop\n" in body
+    body = notice_text(notice("alive", activity=IDLE), ZONE)
+    assert "Happened    nothing\nTold        nothing\nLost        3; “tocsin spool” says why\n" in body
+
+
+def test_an_end_with_nothing_untold_says_so_in_one_mail_and_in_a_list() -> None:
+    """Sinks that are told of every end hear of those too whose count they know."""
+    ended = issue(count=37, untold=0)
+    assert "Quiet since 03:52, 37 in all.\n" in notice_text(notice("quiet", ended), ZONE)
+    assert "37×  7K3QDM" in notice_text(notice("over", ended), ZONE)
+
+
 @pytest.mark.parametrize("reason", ["summary", "over", "digest"])
 def test_lists_tell_message_request_and_error_id_of_each(reason: Reason) -> None:
     """A fault that was never told before is in the list with what identifies it, and without its traceback."""
     body = notice_text(notice(reason, issue(count=90, untold=37, episode_count=40), held_back=4), ZONE)
     assert "37×  7K3QDM  CurrencyError in orders.views.pay\n     orders.money.CurrencyError: no rate" in body
     assert "since 2026-11-22 03:41:07 +01:00, last at 03:52:07, 90 in all\n" in body
-    assert "POST /orders/<int:id>/pay, error id 7K3QDM-24F2\n" in body
+    assert "error id 7K3QDM-24F2, POST /orders/<int:id>/pay\n" in body
     assert "4 notices were held back by the hourly cap." in body.replace("\n", " ")
     assert "Traceback" not in body
 

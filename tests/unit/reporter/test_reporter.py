@@ -16,6 +16,8 @@ import pytest
 
 import tocsin
 from tocsin import reporter as reporters
+from tocsin.cli.destinations import build_sinks
+from tocsin.config.load import load
 
 
 @pytest.fixture
@@ -189,6 +191,16 @@ def test_debug_mode_shows_everything_on_stderr_and_catches_nothing(tmp_path: Pat
 def test_the_debugger_is_refused_in_production(config: dict[str, Any]) -> None:
     with pytest.raises(tocsin.ConfigError, match="debugger"):
         tocsin.setup(config, debugger=True)
+
+
+@pytest.mark.parametrize("builder", ["reporter", "command"])
+def test_sinks_are_given_what_masks_as_the_settings_say(config: dict[str, Any], builder: str) -> None:
+    """What a server answers may quote what it was sent; sinks mask it before anybody is shown it."""
+    settings = load({**config, "sinks": ["syslog+udp://127.0.0.1"], "mask_keys": ["pet"]}, {}, {})
+    sinks = reporters._build_sinks(settings)[0] if builder == "reporter" else build_sinks(settings)
+    masked = sinks[0].sink._context.mask("password=hunter2 pet=rex")  # type: ignore[attr-defined]
+    assert "hunter2" not in masked
+    assert "rex" not in masked
 
 
 def test_all_faults_of_a_configuration_are_told_at_once(tmp_path: Path) -> None:

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
+from state_contract import START, make_sample, make_seen
+from tocsin.event.model import Event
+from tocsin.event.notice import Notice
+from tocsin.routing.episodes import Policy
 from tocsin.routing.issues import Occurrences, SampleRef
+from tocsin.routing.router import Route, Router
+from tocsin.routing.sqlite import SqliteState
+from tocsin.routing.state import State
 
-START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-
-
-def make_seen(name: str = "a", after_s: float = 0.0, n: int = 1, **changes: Any) -> Occurrences:
-    at = START + timedelta(seconds=after_s)
-    values: dict[str, Any] = {
-        "fingerprint": f"v1:{name}",
-        "prefix": name.upper()[:6].ljust(6, "2"),
-        "kind": "traceback",
-        "level": "ERROR",
-        "levelno": 40,
-        "logger": "shop",
-        "title": "ValueError",
-        "culprit": "shop.pay",
-        "application": "shop",
-        "environment": "test",
-        "release": "1.0",
-        "at": at,
-        "n": n,
-    }
-    values.update(changes)
-    if values["kind"] == "warning" and "level" not in changes:
-        values.update(level="WARNING", levelno=30)
-    return Occurrences(**values)
-
-
-def make_sample(offset: int = 0, after_s: float = 0.0, error_id: str = "AAAAAA-2222") -> SampleRef:
-    return SampleRef("p1", 1, offset, error_id, START + timedelta(seconds=after_s))
+ALL = frozenset({"traceback", "error", "warning"})
 
 
 @pytest.fixture
@@ -53,3 +32,51 @@ def seen() -> Callable[..., Occurrences]:
 @pytest.fixture
 def sample() -> Callable[..., SampleRef]:
     return make_sample
+
+
+class Desk:
+    """A router with one route, whose clock is set by the test."""
+
+    def __init__(self, state: State, start: datetime, **policy) -> None:
+        self.state, self.start, self.loaded = state, start, []
+        self.route = Route("mail:ops", ALL, 0, Policy(timezone=UTC, **policy), start)
+        self.router = self.reopened()
+
+    def reopened(self) -> Router:
+        self.router = Router(self.state, load_sample=self.load, application="shop", environment="test")
+        return self.router
+
+    def load(self, ref) -> Event | None:
+        self.loaded.append(ref)
+        return Event("traceback", "ERROR", 40, ref.at, "shop", error_id=ref.error_id)
+
+    def due(self, after_s: float, **how) -> Notice | None:
+        return self.router.due(self.route, self.start + timedelta(seconds=after_s), **how)
+
+    def accept(self, notice: Notice, after_s: float) -> Notice:
+        self.router.accepted(self.route, notice, self.start + timedelta(seconds=after_s))
+        return notice
+
+    def tell(self, after_s: float, **how) -> tuple[str, list[tuple[str, int]]] | None:
+        notice = self.due(after_s, **how)
+        if notice is None:
+            return None
+        self.accept(notice, after_s)
+        return notice.reason, [(each.fingerprint[3:], each.untold) for each in notice.issues]
+
+
+@pytest.fixture
+def state() -> Iterator[SqliteState]:
+    kept = SqliteState(":memory:")
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def desk_of(state: SqliteState) -> Callable[..., Desk]:
+    return lambda **policy: Desk(state, START, **policy)
+
+
+@pytest.fixture
+def desk(desk_of: Callable[..., Desk]) -> Desk:
+    return desk_of()

@@ -2,64 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from tocsin.event import limits
-from tocsin.event.model import Event
-from tocsin.event.notice import Notice
-from tocsin.routing.episodes import Policy
-from tocsin.routing.router import Route, Router
 from tocsin.routing.sqlite import SqliteState
-from tocsin.routing.state import State
 
 ALL = frozenset({"traceback", "error", "warning"})
-
-
-class Desk:
-    """A router with one route, whose clock is set by the test."""
-
-    def __init__(self, state: State, start: datetime, **policy) -> None:
-        self.state, self.start, self.loaded = state, start, []
-        self.route = Route("mail:ops", ALL, 0, Policy(timezone=UTC, **policy), start)
-        self.router = self.reopened()
-
-    def reopened(self) -> Router:
-        self.router = Router(self.state, load_sample=self.load, application="shop", environment="test")
-        return self.router
-
-    def load(self, ref) -> Event | None:
-        self.loaded.append(ref)
-        return Event("traceback", "ERROR", 40, ref.at, "shop", error_id=ref.error_id)
-
-    def due(self, after_s: float, **how) -> Notice | None:
-        return self.router.due(self.route, self.start + timedelta(seconds=after_s), **how)
-
-    def accept(self, notice: Notice, after_s: float) -> Notice:
-        self.router.accepted(self.route, notice, self.start + timedelta(seconds=after_s))
-        return notice
-
-    def tell(self, after_s: float, **how) -> tuple[str, list[tuple[str, int]]] | None:
-        notice = self.due(after_s, **how)
-        if notice is None:
-            return None
-        self.accept(notice, after_s)
-        return notice.reason, [(each.fingerprint[3:], each.untold) for each in notice.issues]
-
-
-@pytest.fixture
-def state() -> Iterator[SqliteState]:
-    kept = SqliteState(":memory:")
-    yield kept
-    kept.close()
-
-
-@pytest.fixture
-def desk(state, start) -> Desk:
-    return Desk(state, start)
 
 
 def test_a_first_notice_leaves_within_ten_seconds_and_later_ones_share_the_next(desk, seen):
@@ -75,8 +24,8 @@ def test_a_first_notice_leaves_within_ten_seconds_and_later_ones_share_the_next(
     assert desk.tell(405) == ("new", [("e", 1)])
 
 
-def test_without_gathering_each_fault_has_a_notice_of_its_own(state, start, seen):
-    desk = Desk(state, start, gather_s=0)
+def test_without_gathering_each_fault_has_a_notice_of_its_own(state, desk_of, seen):
+    desk = desk_of(gather_s=0)
     for name in "abc":
         state.add_occurrences(seen(name))
     assert [desk.tell(5) for _ in range(4)] == [
@@ -121,8 +70,8 @@ def test_comebacks_reply_once_a_day_and_the_rest_is_in_the_digest(desk, seen):
     assert desk.tell(30 * hour + 5) == ("comeback", [("a", 1)])
 
 
-def test_past_the_cap_one_summary_then_after_one_two_four_hours_then_over(state, start, seen):
-    desk = Desk(state, start, gather_s=0)
+def test_past_the_cap_one_summary_then_after_one_two_four_hours_then_over(state, desk_of, seen):
+    desk = desk_of(gather_s=0)
     for number in range(12):
         state.add_occurrences(seen(f"a{number:02}"))
     assert [desk.tell(5)[0] for _ in range(10)] == ["new"] * 10
@@ -141,8 +90,8 @@ def test_past_the_cap_one_summary_then_after_one_two_four_hours_then_over(state,
     assert desk.tell(12 * 3600 + 5) == ("new", [("z", 1)])
 
 
-def test_a_flood_that_ended_is_said_to_be_over_even_if_nothing_was_held_back(state, start, seen):
-    desk = Desk(state, start, gather_s=0, cap_per_hour=1)
+def test_a_flood_that_ended_is_said_to_be_over_even_if_nothing_was_held_back(state, desk_of, seen):
+    desk = desk_of(gather_s=0, cap_per_hour=1)
     for name in "abc":
         state.add_occurrences(seen(name))
     assert [desk.tell(5)[0] for _ in range(2)] == ["new", "summary"]
@@ -152,8 +101,8 @@ def test_a_flood_that_ended_is_said_to_be_over_even_if_nothing_was_held_back(sta
     assert desk.tell(3606) is None
 
 
-def test_a_summary_names_every_fault_not_yet_told(state, start, seen):
-    desk = Desk(state, start, cap_per_hour=1)
+def test_a_summary_names_every_fault_not_yet_told(state, desk_of, seen):
+    desk = desk_of(cap_per_hour=1)
     state.add_occurrences(seen("a"))
     state.add_occurrences(seen("b"))
     desk.tell(5)
@@ -255,8 +204,8 @@ def test_after_a_crash_the_same_notice_comes_again_though_counts_moved_on(desk, 
     assert desk.tell(7600) == ("quiet", [("a", 100)])
 
 
-def test_different_notices_have_different_ids(state, start, seen):
-    desk = Desk(state, start, gather_s=0, cap_per_hour=1)
+def test_different_notices_have_different_ids(state, desk_of, seen):
+    desk = desk_of(gather_s=0, cap_per_hour=1)
     ids = []
     for hours in range(0, 200, 5):
         state.add_occurrences(seen("a", after_s=hours * 3600))

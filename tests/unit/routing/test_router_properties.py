@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tocsin.event.notice import Notice
 from tocsin.routing.episodes import Policy
 from tocsin.routing.issues import Occurrences
+from tocsin.routing.policy import quiet_until
 from tocsin.routing.router import Route, Router
 from tocsin.routing.sqlite import SqliteState
 
@@ -36,6 +37,18 @@ _policies = st.builds(
     cap_per_hour=st.sampled_from([1, 3, 10]),
     timezone=st.just(UTC),
 )
+_wider_policies = st.builds(
+    Policy,
+    gather_s=st.sampled_from([0.0, 300.0]),
+    cap_per_hour=st.sampled_from([1, 3, 10]),
+    silence_s=st.sampled_from([600.0, 3600.0]),
+    comeback_interval_s=st.sampled_from([0.0, 86_400.0]),
+    is_single=st.booleans(),
+    tells_end=st.booleans(),
+    quiet_hours=st.sampled_from([None, (time(22), time(7)), (time(7, 30), time(20)), (time(5), time(8))]),
+    alive_days=st.sampled_from([0, 1, 7]),
+    timezone=st.just(UTC),
+)
 
 
 @dataclass
@@ -48,6 +61,7 @@ class Run:
     accepted: list[tuple[datetime, Notice]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     seen_ids: dict[str, Notice] = field(default_factory=dict)
+    arrived: list[tuple[datetime, int]] = field(default_factory=list)
 
     def play(self, arrivals: list[tuple[datetime, Occurrences]]) -> None:
         self.state = SqliteState(":memory:")
@@ -58,8 +72,11 @@ class Run:
                 self._until(at)
                 self.state.add_occurrences(seen)
                 self.counts[seen.fingerprint] += seen.n
+                self.arrived.append((at, seen.n))
                 self.now = at
             self._until(self.now + timedelta(days=20))
+            open_ones = self.state.untold(self.route.identity, since=START, with_open=self.policy.tells_end)
+            assert open_ones == ()
         finally:
             self.state.close()
 
@@ -158,3 +175,40 @@ def test_the_first_notice_leaves_within_ten_seconds_unless_it_gathers_or_is_capp
             if report.kind != "warning" and report.fingerprint not in first:
                 first[report.fingerprint] = at
                 assert (at - report.first_seen).total_seconds() <= 10 + policy.gather_s + 900
+
+
+@settings(max_examples=150, deadline=None)
+@given(_arrivals, _outages, _wider_policies, st.lists(st.booleans(), max_size=20))
+def test_whatever_the_policy_all_is_told_and_every_end_too(arrivals, outages, policy, crashes):
+    run = _played(arrivals, outages, policy, crashes)
+    told = defaultdict(int)
+    for _, notice in run.accepted:
+        for report in notice.issues:
+            assert report.untold > 0 or policy.tells_end
+            told[report.fingerprint] += report.untold
+    assert told == run.counts
+
+
+@settings(max_examples=150, deadline=None)
+@given(_arrivals, _outages, _wider_policies)
+def test_quiet_hours_and_the_single_cap_hold_and_life_is_counted_in_full(arrivals, outages, policy):
+    run = _played(arrivals, outages, policy, [])
+    fresh = [at for at, notice in run.accepted if notice.reason == "new"]
+    told = 0
+    for at, notice in run.accepted:
+        if quiet_until(at, policy) is not None and at == notice.at:
+            assert notice.issues
+            assert all(report.kind == "traceback" for report in notice.issues)
+            assert notice.reason in ("new", "summary", "over")
+        if policy.is_single:
+            assert len(notice.issues) == (0 if notice.reason == "alive" else 1)
+            assert sum(at <= other < at + timedelta(hours=1) for other in fresh) <= policy.cap_per_hour
+        told += sum(report.untold for report in notice.issues)
+        if notice.activity is not None:
+            assert notice.activity.told == told
+            assert notice.activity.lost == 0
+            told = 0
+    counted = [notice.activity for _, notice in run.accepted if notice.activity is not None]
+    if counted:
+        last = max(at for at, notice in run.accepted if notice.activity is not None)
+        assert sum(each.seen for each in counted) == sum(n for at, n in run.arrived if at <= last)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tocsin.event.errors import StoreError
-from tocsin.routing.sqlite import SqliteState
-from tocsin.routing.state import Cursor
+from tocsin.routing.sqlite import SqliteState, schema
+from tocsin.routing.state import Cursor, Pace, Told
 
 
 @pytest.fixture
@@ -48,6 +48,69 @@ def test_a_newer_format_is_refused_by_name(path):
     for read_only in (False, True):
         with pytest.raises(StoreError, match=r"newer tocsin \(format 99"):
             SqliteState(path, read_only=read_only)
+
+
+def _as_version_1(path, seen, start):
+    """Make the file that the first version left, with one issue that was told and one that was not."""
+    state = SqliteState(path)
+    state.add_occurrences(seen("told", n=3))
+    state.add_occurrences(seen("untold"))
+    state.save_told("mail:ops", Told("v1:told", 3, 1, 3, start))
+    state.save_pace("mail:ops", Pace((start,)))
+    state.close()
+    raw = sqlite3.connect(path)
+    raw.execute("ALTER TABLE told DROP COLUMN closed_episode")
+    old = '{"sent":["2026-03-02T10:00:00+00:00"],"gather_until":null,"flood_stage":0,"flood_at":null,"digest_at":null}'
+    raw.execute("UPDATE paces SET pace = ?", (old,))
+    raw.execute("PRAGMA user_version = 1")
+    raw.commit()
+    raw.close()
+
+
+def test_a_file_of_version_1_is_brought_up_to_date_and_owes_no_end(path, seen, start):
+    _as_version_1(path, seen, start)
+    for _ in range(2):
+        state = SqliteState(path)
+        assert state.told("mail:ops", "v1:told") == Told("v1:told", 3, 1, 3, start, closed_episode=1)
+        assert [issue.fingerprint for issue, _ in state.untold("mail:ops", since=start, with_open=True)] == [
+            "v1:untold"
+        ]
+        assert state.pace("mail:ops") == Pace((start,))
+        state.close()
+    fresh = path.with_name("fresh.sqlite")
+    SqliteState(fresh).close()
+    assert _columns(path) == _columns(fresh)
+
+
+def test_a_reader_understands_a_file_of_version_1_without_touching_it(path, seen, start):
+    _as_version_1(path, seen, start)
+    reader = SqliteState(path, read_only=True)
+    assert reader.told("mail:ops", "v1:told").closed_episode == 1
+    assert len(reader.untold("mail:ops", since=start, with_open=True)) == 1
+    reader.close()
+    raw = sqlite3.connect(path)
+    assert raw.execute("PRAGMA user_version").fetchone() == (1,)
+    raw.close()
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(path, seen, start, monkeypatch):
+    _as_version_1(path, seen, start)
+    monkeypatch.setitem(schema.MIGRATIONS, 1, (*schema.MIGRATIONS[1], "UPDATE missing SET a = 1"))
+    with pytest.raises(StoreError, match="missing"):
+        SqliteState(path)
+    monkeypatch.undo()
+    state = SqliteState(path)
+    assert state.told("mail:ops", "v1:told").closed_episode == 1
+    state.close()
+
+
+def _columns(path):
+    raw = sqlite3.connect(path)
+    try:
+        tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        return {name: {row[1:4] for row in raw.execute(f"PRAGMA table_info({name})")} for name in tables}
+    finally:
+        raw.close()
 
 
 def test_a_damaged_file_is_refused_with_a_remedy(path):

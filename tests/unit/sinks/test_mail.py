@@ -7,9 +7,10 @@ import email.policy
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -19,10 +20,12 @@ from tocsin.config.setting import parse_table
 from tocsin.event.errors import ConfigError
 from tocsin.event.model import Event, ExceptionInfo
 from tocsin.event.notice import IssueReport, Notice
+from tocsin.routing.episodes import Policy
 from tocsin.sinks.base import NoticeSink, SinkContext
+from tocsin.sinks.endpoint import is_loopback
 from tocsin.sinks.mail import MailSink
 from tocsin.sinks.mail.message import compose, message_id, thread_id
-from tocsin.sinks.mail.options import Server, default_sender, is_loopback, server_of
+from tocsin.sinks.mail.options import Server, default_sender, server_of
 
 AT = datetime(2026, 11, 22, 2, 41, tzinfo=UTC)
 CONTEXT = SinkContext("shop", "production", "web1.example.org")
@@ -118,6 +121,18 @@ def test_port_and_tls_follow_from_what_is_given(raw: dict[str, Any], port: int, 
         ({"timeout": 0}, "timeout must be from 0.1 to 600 seconds"),
         ({"digest_at": "08:30"}, "digest_at must be a full hour such as 08:00"),
         ({"digest_at": 8}, "digest_at must be a full hour such as 08:00"),
+        ({"quiet_hours": "22-7"}, "quiet_hours must be hours such as 22:00-07:00, or off"),
+        ({"quiet_hours": "22:00-24:00"}, "quiet_hours must be hours such as 22:00-07:00, or off"),
+        ({"quiet_hours": ["22:00", "07:00"]}, "quiet_hours must be hours such as 22:00-07:00, or off"),
+        ({"quiet_hours": "08:00-08:00"}, "quiet_hours must end at another time than they begin"),
+        ({"alive": 7}, "alive must be off, daily, weekly, or whole days such as 14d"),
+        ({"alive": "90s"}, "alive must be off, daily, weekly, or whole days such as 14d"),
+        ({"alive": "1.5d"}, "alive must be off, daily, weekly, or whole days such as 14d"),
+        ({"alive": "0d"}, "alive must be off, daily, weekly, or whole days such as 14d"),
+        ({"alive": "999d"}, "at most 366d"),
+        ({"alive": True}, "alive must be off, daily, weekly"),
+        ({"warnings_within": "1h"}, "warnings_within must be from 10 s to 10 minutes, such as 5m"),
+        ({"warnings_at_once": -1}, "warnings_at_once must be a whole number from 0"),
         ({"pasword": "x"}, "did you mean 'password'?"),
     ],
 )
@@ -209,7 +224,36 @@ def test_policy_has_the_names_and_units_of_routing() -> None:
         "update_interval_s": 3600.0,
         "cap_per_hour": 10,
         "digest_hour": 7,
+        "warnings_at_once": 50,
+        "warnings_within_s": 300.0,
+        "quiet_hours": None,
+        "alive_days": 0.0,
     }
+    assert Policy(**sink.policy).gather_s == 60.0
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "expected"),
+    [
+        ({"quiet_hours": "22:00-07:00"}, "quiet_hours", (time(22), time(7))),
+        ({"quiet_hours": "22:30 – 6:45"}, "quiet_hours", (time(22, 30), time(6, 45))),
+        ({"quiet_hours": "off"}, "quiet_hours", None),
+        ({"alive": "weekly"}, "alive_days", 7.0),
+        ({"alive": "Daily"}, "alive_days", 1.0),
+        ({"alive": "7d"}, "alive_days", 7.0),
+        ({"alive": "2w"}, "alive_days", 14.0),
+        ({"alive": "off"}, "alive_days", 0.0),
+        ({"warnings_at_once": 200, "warnings_within": "10m"}, "warnings_within_s", 600.0),
+    ],
+)
+def test_what_people_write_of_times_becomes_a_policy(raw: dict[str, Any], name: str, expected: Any) -> None:
+    """In tables and URLs alike."""
+    assert MailSink.from_options(options(**raw), CONTEXT).policy[name] == expected
+    query = "&".join(f"{key}={quote(str(value))}" for key, value in raw.items())
+    url = MailSink.options_from_url(f"smtp://mail.example.org?to=ops@example.org&{query}")
+    values, faults = parse_table(MailSink.settings, url, "url")
+    assert faults == []
+    assert MailSink.from_options(values, CONTEXT).policy[name] == expected
 
 
 @pytest.mark.parametrize(

@@ -184,11 +184,6 @@ def test_a_type_that_lacks_a_package_says_so(monkeypatch: pytest.MonkeyPatch):
     assert "type 'chat' can't be used here: No module named" in fault
 
 
-def test_secret_names_are_those_of_all_types():
-    """What `tocsin config` masks."""
-    assert "password" in registry.secret_names()
-
-
 def test_every_registered_type_loads_and_keeps_to_the_protocol():
     """Its table doesn't shadow the common keys, and every scheme leads to a type."""
     for kind in registry.TYPES:

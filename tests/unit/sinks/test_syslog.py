@@ -407,8 +407,8 @@ def test_a_forked_child_makes_a_connection_of_its_own(monkeypatch: pytest.Monkey
         sink = make(host=host, port=port)
         sink.deliver(batch(1))
         parents = peer.accept()
-        kept = sink._line._sock.dup()  # type: ignore[attr-defined]
-        monkeypatch.setattr("tocsin.sinks.syslog.stream.os.getpid", lambda: -1)
+        kept = sink._line.connection.sock.dup()  # type: ignore[attr-defined]
+        monkeypatch.setattr("tocsin.sinks.connection.os.getpid", lambda: -1)
         assert isinstance(sink.deliver(batch(2)), Accepted)
         assert offsets(until(peer.accept(), 1)) == [2]
         kept.sendall(framed(message(entry(ERROR, offset=3), CONTEXT, STYLE), "octets"))
@@ -467,8 +467,8 @@ def test_a_server_that_reads_nothing_is_left_in_time_and_what_it_took_is_not_rep
 
 def make_patient(sink: SyslogSink) -> None:
     """Let a sink that was made to give up soon wait as long as a busy machine may need."""
-    line = sink._line
-    line._destination = replace(line._destination, timeout_s=10.0)  # type: ignore[attr-defined]
+    connection = sink._line.connection  # type: ignore[attr-defined]
+    connection.address = replace(connection.address, timeout_s=10.0)
 
 
 def _complete(connection: socket.socket) -> list[Message]:

@@ -14,7 +14,6 @@ import pytest
 
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
-from tocsin.spool import counters as counters_module
 from tocsin.spool import folder as folder_module
 from tocsin.spool.counters import FIRST_FAULT_CELL, CellsReader, Counters
 from tocsin.spool.folder import Folder
@@ -170,7 +169,7 @@ def test_events_of_a_full_disk_are_kept_in_memory_told_once_and_written_later(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(counters_module.os, "posix_fallocate", full)
+        patch.setattr(os, "posix_fallocate", full)
         assert spool.append(occurrence(number=1)) is None
         assert spool.append(occurrence(number=2)) is None
         assert spool.keep_count(FINGERPRINT)
@@ -214,7 +213,7 @@ def test_a_symbolic_link_is_refused_as_spool(tmp_path: Path) -> None:
 
 
 def test_a_network_file_system_is_refused_as_spool(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_module, "_file_system", lambda path: "nfs4")
+    monkeypatch.setattr(folder_module.system, "file_system", lambda path: "nfs4")
     with pytest.raises(StoreError, match="network file system"):
         folder.prepare()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocsin.routing.issues import SampleRef
 from tocsin.routing.sqlite.cursors import CursorTables
 from tocsin.routing.sqlite.issues import IssueTables
 from tocsin.routing.sqlite.telling import TellingTables
@@ -15,3 +16,15 @@ class SqliteState(CursorTables, IssueTables, TellingTables):
     ``read_only`` opens what exists, for commands that look while the leader works. Raises StoreError when
     the file can't be used, is damaged, or was written by a newer tocsin.
     """
+
+    def has_peers(self) -> bool:
+        """Return False: the file belongs to one spool."""
+        return False
+
+    def claim(self, identity: str) -> bool:
+        """Return True: one leader only writes the file."""
+        return True
+
+    def event_body(self, sample: SampleRef) -> bytes | None:
+        """Return None: events lie in the spool, beside the file."""
+        return None

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from tocsin import system
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
-from tocsin.routing.sqlite.schema import SCHEMA, VERSION
+from tocsin.routing.sqlite.schema import MIGRATIONS, SCHEMA, VERSION
 
 __all__ = ["Connection"]
 
@@ -32,6 +33,7 @@ class Connection:
         self._depth = 0
         self._used_revision = 0  # the highest ever given out here, even by what was rolled back
         self._new_revision: int | None = None  # of the open transaction
+        self._version = VERSION  # of the file; a reader may meet one that no leader has brought up to date yet
         self._sqlite = _connect(self.path, read_only)
         try:
             self._prepare(read_only)
@@ -113,13 +115,18 @@ class Connection:
         if read_only:
             if version == 0:
                 raise StoreError(f"the state {self.path} is empty: nothing has been delivered from here yet")
+            self._version = version
             return
         self._run("PRAGMA journal_mode = WAL")
         self._run("PRAGMA synchronous = NORMAL")  # survives any kill of the process; see the spool's promise
         self._run(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
         with self.transaction():
-            if self._row("PRAGMA user_version")[0] == 0:
-                for statement in SCHEMA:
+            version = self._row("PRAGMA user_version")[0]
+            if version < VERSION:
+                steps = (
+                    SCHEMA if version == 0 else [each for old in range(version, VERSION) for each in MIGRATIONS[old]]
+                )
+                for statement in steps:
                     self._run(statement)
                 self._run(f"PRAGMA user_version = {VERSION}")
 
@@ -130,7 +137,7 @@ def _connect(path: str, read_only: bool) -> sqlite3.Connection:
     try:
         if path != _MEMORY and not read_only:
             # SQLite gives its -wal and -shm files the mode of the file, so they are private as well.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(system.open_file(path, os.O_CREAT | os.O_RDWR))
         uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro" if read_only else path
         return sqlite3.connect(
             uri, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=read_only

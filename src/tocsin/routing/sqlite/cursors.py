@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from tocsin.routing.rows import from_us, to_us
 from tocsin.routing.sqlite.connection import Connection
-from tocsin.routing.sqlite.schema import ADD_LOSS, from_us, to_us
+from tocsin.routing.sqlite.schema import ADD_LOSS
 from tocsin.routing.state import Cursor
 
 __all__ = ["CursorTables"]

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from tocsin.event import limits
 from tocsin.routing.issues import Issue, Occurrences, SampleRef, begin, grow
+from tocsin.routing.rows import FIXED, GROWING, ISSUE_COLUMNS, growing_values, issue_of, sample_of, to_us
 from tocsin.routing.sqlite.connection import Connection
-from tocsin.routing.sqlite.schema import ADD_LOSS, from_us, to_us
+from tocsin.routing.sqlite.schema import ADD_LOSS
 from tocsin.routing.state import Purged
 
-__all__ = ["ISSUE_COLUMNS", "IssueTables", "issue_of"]
+__all__ = ["ISSUE_SELECT", "IssueTables"]
 
-_FIXED: Final = ("fingerprint", "prefix")
-# What an occurrence may change. `muted_until` is not among them: `tocsin mute` writes it from elsewhere.
-_GROWING: Final = (
-    "kind", "level", "levelno", "logger", "title", "culprit", "application", "environment",
-    "count", "first_seen", "last_seen", "first_release", "last_release",
-    "episode", "episode_started", "episode_count", "previous_seen", "recent", "revision",
-)  # fmt: skip
-_COLUMNS: Final = (*_FIXED, *_GROWING, "muted_until")
-ISSUE_COLUMNS: Final = ", ".join(f"issues.{name}" for name in _COLUMNS)
-_SELECT: Final = f"SELECT {ISSUE_COLUMNS} FROM issues"
-_UPDATE: Final = f"UPDATE issues SET {', '.join(f'{name} = ?' for name in _GROWING)} WHERE fingerprint = ?"
+ISSUE_SELECT: Final = ", ".join(f"issues.{name}" for name in ISSUE_COLUMNS)
+_SELECT: Final = f"SELECT {ISSUE_SELECT} FROM issues"
+_UPDATE: Final = f"UPDATE issues SET {', '.join(f'{name} = ?' for name in GROWING)} WHERE fingerprint = ?"
 _INSERT: Final = (
-    f"INSERT INTO issues ({', '.join((*_GROWING, *_FIXED))}) VALUES ({', '.join('?' * len((*_GROWING, *_FIXED)))})"
+    f"INSERT INTO issues ({', '.join((*GROWING, *FIXED))}) VALUES ({', '.join('?' * len((*GROWING, *FIXED)))})"
 )
 _SELECT_SAMPLE: Final = "SELECT process, generation, position, error_id, at FROM samples"
 
@@ -40,10 +32,10 @@ class IssueTables(Connection):
             row = self._row(f"{_SELECT} WHERE issues.fingerprint = ?", (seen.fingerprint,))
             if row is None:
                 issue = begin(seen)
-                self._run(_INSERT, (*self._growing(issue), issue.fingerprint, issue.prefix))
+                self._run(_INSERT, (*growing_values(issue, self._next_revision()), issue.fingerprint, issue.prefix))
             else:
                 issue = grow(issue_of(row), seen, self._silence_s)
-                self._run(_UPDATE, (*self._growing(issue), issue.fingerprint))
+                self._run(_UPDATE, (*growing_values(issue, self._next_revision()), issue.fingerprint))
             if seen.sample is not None:
                 self._add_sample(seen.fingerprint, seen.sample)
             if seen.client_hash:
@@ -85,7 +77,7 @@ class IssueTables(Connection):
     def sample(self, error_id: str) -> SampleRef | None:
         """Return where the event with this error id lies, the latest if there are several."""
         row = self._row(f"{_SELECT_SAMPLE} WHERE error_id = ? ORDER BY at DESC LIMIT 1", (error_id,))
-        return None if row is None else _sample_of(row)
+        return None if row is None else sample_of(row)
 
     def samples(
         self, fingerprint: str, limit: int, *, since: datetime | None = None, is_oldest_first: bool = False
@@ -96,7 +88,7 @@ class IssueTables(Connection):
             f" ORDER BY at {'ASC' if is_oldest_first else 'DESC'} LIMIT ?",
             (fingerprint, 0 if since is None else to_us(since), limit),
         )
-        return tuple(map(_sample_of, rows))
+        return tuple(map(sample_of, rows))
 
     def clients(self, fingerprint: str, since: datetime) -> int | None:
         """Return the number of distinct client hashes since the day of ``since``; None if there are none."""
@@ -139,15 +131,6 @@ class IssueTables(Connection):
                 (until_us, self._next_revision(), fingerprint),
             )
 
-    def _growing(self, issue: Issue) -> tuple[Any, ...]:
-        return (
-            issue.kind, issue.level, issue.levelno, issue.logger, issue.title, issue.culprit,
-            issue.application, issue.environment, issue.count, to_us(issue.first_seen), to_us(issue.last_seen),
-            issue.first_release, issue.last_release, issue.episode, to_us(issue.episode_started),
-            issue.episode_count, None if issue.previous_seen is None else to_us(issue.previous_seen),
-            _recent_text(issue.recent), self._next_revision(),
-        )  # fmt: skip
-
     def _add_sample(self, fingerprint: str, sample: SampleRef) -> None:
         self._run(
             "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?)",
@@ -162,28 +145,3 @@ class IssueTables(Connection):
             " WHERE (SELECT count(*) FROM clients WHERE fingerprint = ? AND day = ?) < ?",
             (fingerprint, day, client_hash, fingerprint, day, limits.CLIENTS_PER_DAY),
         )
-
-
-def issue_of(row: Sequence[Any]) -> Issue:
-    """Return the issue of a row of ISSUE_COLUMNS (what follows them is left alone)."""
-    return Issue(
-        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10],
-        from_us(row[11]), from_us(row[12]), row[13], row[14], row[15], from_us(row[16]), row[17],
-        None if row[18] is None else from_us(row[18]),
-        None if row[21] is None else from_us(row[21]),
-        _recent_of(row[19]), row[20],
-    )  # fmt: skip
-
-
-def _recent_text(recent: tuple[tuple[int, int], ...]) -> str:
-    return ",".join(f"{at}:{n}" for at, n in recent)
-
-
-def _recent_of(text: str) -> tuple[tuple[int, int], ...]:
-    if not text:
-        return ()
-    return tuple((int(at), int(n)) for at, _, n in (part.partition(":") for part in text.split(",")))
-
-
-def _sample_of(row: Sequence[Any]) -> SampleRef:
-    return SampleRef(row[0], row[1], row[2], row[3], from_us(row[4]))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["ADD_LOSS", "SCHEMA", "VERSION", "from_us", "to_us"]
+__all__ = ["ADD_LOSS", "MIGRATIONS", "SCHEMA", "VERSION"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 SCHEMA: Final = (
     "CREATE TABLE revision (value INTEGER NOT NULL)",
@@ -37,24 +36,20 @@ SCHEMA: Final = (
     " PRIMARY KEY (fingerprint, day, hash)) WITHOUT ROWID",
     "CREATE TABLE told (identity TEXT, fingerprint TEXT, count INTEGER NOT NULL, episode INTEGER NOT NULL,"
     " episode_count INTEGER NOT NULL, at INTEGER NOT NULL, comeback_at INTEGER,"
-    " PRIMARY KEY (identity, fingerprint)) WITHOUT ROWID",
+    " closed_episode INTEGER NOT NULL, PRIMARY KEY (identity, fingerprint)) WITHOUT ROWID",
     "CREATE TABLE paces (identity TEXT PRIMARY KEY, pace TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE pending (identity TEXT PRIMARY KEY, pending TEXT NOT NULL) WITHOUT ROWID",
 )
 
+# What brings a file of a version to the next one.
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        "ALTER TABLE told ADD COLUMN closed_episode INTEGER NOT NULL DEFAULT 0",
+        # Nobody was told of ends before: none is owed.
+        "UPDATE told SET closed_episode = episode",
+    ),
+}
+
 ADD_LOSS: Final = (
     "INSERT INTO losses VALUES ('', 0, ?, ?) ON CONFLICT (process, generation, reason) DO UPDATE SET n = n + excluded.n"
 )
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-def to_us(at: datetime) -> int:
-    """Return the microseconds since 1970 of an aware time. Law: from_us(to_us(t)) == t."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def from_us(us: int) -> datetime:
-    """Return the aware UTC time of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=us)

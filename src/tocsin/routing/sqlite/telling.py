@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from tocsin.routing.issues import Issue
+from tocsin.routing.rows import TOLD_COLUMNS, issue_of, to_us, told_of, told_values
 from tocsin.routing.sqlite.connection import Connection
-from tocsin.routing.sqlite.issues import ISSUE_COLUMNS, issue_of
-from tocsin.routing.sqlite.schema import from_us, to_us
+from tocsin.routing.sqlite.issues import ISSUE_SELECT
 from tocsin.routing.state import Pace, Pending, Told
 from tocsin.routing.stored import dump_pace, dump_pending, load_pace, load_pending
 
 __all__ = ["TellingTables"]
 
-_TOLD_COLUMNS: Final = "told.fingerprint, told.count, told.episode, told.episode_count, told.at, told.comeback_at"
+_TOLD: Final = ", ".join(f"told.{name}" for name in TOLD_COLUMNS)
 _SELECT_UNTOLD: Final = (
-    f"SELECT {ISSUE_COLUMNS}, {_TOLD_COLUMNS} FROM issues"
+    f"SELECT {ISSUE_SELECT}, {_TOLD} FROM issues"
     " LEFT JOIN told ON told.identity = ? AND told.fingerprint = issues.fingerprint"
     " WHERE issues.revision > ? AND (told.count < issues.count"
-    " OR (told.count IS NULL AND issues.last_seen >= ?))"
+    " OR (told.count IS NULL AND issues.last_seen >= ?)"
+    " OR (? AND told.closed_episode < told.episode))"
 )
-_WIDTH: Final = len(_TOLD_COLUMNS.split(","))
 
 
 class TellingTables(Connection):
@@ -35,26 +35,29 @@ class TellingTables(Connection):
         return value
 
     def untold(
-        self, identity: str, *, since: datetime, after_revision: int = 0
+        self, identity: str, *, since: datetime, after_revision: int = 0, with_open: bool = False
     ) -> tuple[tuple[Issue, Told | None], ...]:
-        """Return the issues with occurrences that the sink was not told, changed after a revision."""
-        rows = self._rows(_SELECT_UNTOLD, (identity, after_revision, to_us(since)))
-        return tuple((issue_of(row), _told_of(row[-_WIDTH:])) for row in rows)
+        """Return the issues with occurrences that the sink was not told, changed after a revision.
+
+        ``with_open``: also those whose episode was told and whose end was not.
+        """
+        select = self._of_its_version(_SELECT_UNTOLD)
+        rows = self._rows(select, (identity, after_revision, to_us(since), int(with_open)))
+        return tuple((issue_of(row), told_of(row[-len(TOLD_COLUMNS) :])) for row in rows)
 
     def told(self, identity: str, fingerprint: str) -> Told | None:
         """Return what the sink was last told of an issue."""
-        row = self._row(
-            f"SELECT {_TOLD_COLUMNS} FROM told WHERE identity = ? AND fingerprint = ?", (identity, fingerprint)
-        )
-        return None if row is None else _told_of(row)
+        select = self._of_its_version(f"SELECT {_TOLD} FROM told WHERE identity = ? AND fingerprint = ?")
+        row = self._row(select, (identity, fingerprint))
+        return None if row is None else told_of(row)
 
     def save_told(self, identity: str, told: Told) -> None:
         """Replace what the sink was last told of an issue."""
-        comeback_us = None if told.comeback_at is None else to_us(told.comeback_at)
-        self._run(
-            "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (identity, told.fingerprint, told.count, told.episode, told.episode_count, to_us(told.at), comeback_us),
-        )
+        self._run("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (identity, *told_values(told)))
+
+    def _of_its_version(self, select: str) -> str:
+        # Version 1, as a command finds it before the first delivery, knew no ends: none is owed.
+        return select if self._version > 1 else select.replace("told.closed_episode", "told.episode")
 
     def pace(self, identity: str) -> Pace:
         """Return how fast the sink was told; an empty Pace for a new one."""
@@ -76,10 +79,3 @@ class TellingTables(Connection):
             self._run("DELETE FROM pending WHERE identity = ?", (identity,))
         else:
             self._run("INSERT OR REPLACE INTO pending VALUES (?, ?)", (identity, dump_pending(pending)))
-
-
-def _told_of(row: Any) -> Told | None:
-    if row[0] is None:
-        return None
-    comeback_at = None if row[5] is None else from_us(row[5])
-    return Told(row[0], row[1], row[2], row[3], from_us(row[4]), comeback_at)

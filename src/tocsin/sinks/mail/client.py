@@ -7,9 +7,10 @@ import socket
 import time
 from typing import Final
 
-__all__ = ["STEPS", "Client"]
+from tocsin.sinks.network import STEPS
 
-STEPS: Final = 6  # a whole conversation may take so many times the timeout of a step
+__all__ = ["Client"]
+
 _RECEIVED_BYTES: Final = 4_096
 
 

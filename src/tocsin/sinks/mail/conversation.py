@@ -6,6 +6,7 @@ Imported at the first mail: smtplib and ssl cost every application's start that 
 from __future__ import annotations
 
 import base64
+import re
 import smtplib
 import socket
 import ssl
@@ -13,15 +14,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from tocsin.event.errors import DeliveryError
 from tocsin.render import harmless
 from tocsin.sinks.base import Refused, Unavailable
-from tocsin.sinks.mail.client import STEPS, Client
-from tocsin.sinks.mail.options import Server, is_loopback
+from tocsin.sinks.endpoint import is_loopback
+from tocsin.sinks.mail.client import Client
+from tocsin.sinks.mail.options import Server
+from tocsin.sinks.network import STEPS, tls_context
 
 __all__ = ["Report", "hold"]
 
+_SEE_LOG: Final = "check host and port, and see the server's log"
 _QUIT_S: Final = 2.0
 _REPLY_CHARS: Final = 200
+# RFC 4954 §6 and RFC 3463 §3.8: a login is needed, or the host may not send there; some say it in words only.
+_OF_RIGHTS: Final = re.compile(r"530 |5\d\d[ -]5\.7\.|.*\brelay", re.IGNORECASE)
+_TOO_BIG: Final = 552  # RFC 1870 §6.1; for a recipient it means another thing, a mailbox that is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ class Report:
     refused: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""  # TLS version and the final reply
     failure: Unavailable | Refused | None = None
+    is_too_big: bool = False  # a smaller mail would have been taken
 
 
 def hold(
@@ -88,6 +97,8 @@ class _Talk:
         self._step = "naming the sender"
         size = [f"size={len(mail)}"] if self._client.has_extn("size") else []
         reply = self._client.mail(sender, size)
+        if reply[0] == _TOO_BIG:
+            return Report(failure=self._mail_refused(reply), is_too_big=True)
         if reply[0] != 250:
             raise _Failed(self._sender_refused(sender, reply))
         taken, deferred, refused = self._recipients(recipients)
@@ -101,7 +112,7 @@ class _Talk:
         except smtplib.SMTPDataError as error:
             reply = (error.smtp_code, _bytes(error.smtp_error))
         if reply[0] != 250:
-            return Report(failure=self._mail_refused(reply))
+            return Report(failure=self._mail_refused(reply), is_too_big=reply[0] == _TOO_BIG)
         return Report(tuple(taken), deferred, refused, f"{self._tls()}, {self._words(reply)}")
 
     def close(self) -> None:
@@ -128,7 +139,7 @@ class _Talk:
         self._step = "greeting"
         reply = client.getreply()
         if reply[0] != 220:
-            raise _Failed(Unavailable(f"{self._where} turned the connection away: {self._words(reply)}"))
+            raise _Failed(Unavailable(f"{self._where} turned the connection away: {self._words(reply)}", _SEE_LOG))
         client.local_hostname = host if "." in host else _literal(client.sock)
         client.ehlo_or_helo_if_needed()
         if context is not None and server.tls == "starttls":
@@ -154,11 +165,11 @@ class _Talk:
         client.ehlo_or_helo_if_needed()
 
     def _context(self) -> ssl.SSLContext:
+        server = self._server
         try:
-            return ssl.create_default_context(cafile=self._server.ca_file or None)
-        except OSError as error:
-            reason = f"ca_file {self._server.ca_file!r} can't be used: {error.strerror or error}"
-            raise _Failed(Unavailable(reason, "name a readable PEM file with the authority's certificate")) from None
+            return tls_context(server.ca_file, server.cert_file, server.key_file)
+        except DeliveryError as error:
+            raise _Failed(Unavailable(str(error), "name readable PEM files; a key must not be encrypted")) from None
 
     def _login(self) -> None:
         server, client = self._server, self._client
@@ -184,7 +195,7 @@ class _Talk:
             if reply[0] in (250, 251):
                 taken.append(address)
             elif reply[0] == 421:
-                raise _Failed(Unavailable(f"{self._where} is closing: {self._words(reply)}"))
+                raise _Failed(Unavailable(f"{self._where} is closing: {self._words(reply)}", _SEE_LOG))
             else:
                 (deferred if 400 <= reply[0] < 500 else refused)[address] = self._words(reply)
         return taken, deferred, refused
@@ -195,9 +206,11 @@ class _Talk:
         said = "; ".join(f"{address}: {words}" for address, words in (deferred | refused).items())
         reason = f"{self._where} took the mail for nobody ({said})"
         if deferred:
-            return Report(deferred=deferred, refused=refused, failure=Unavailable(reason))
-        remedy = "check the addresses in to, and whether this host may send there (a login may be needed)"
-        return Report(refused=refused, failure=Refused(reason, remedy))
+            return Report(deferred=deferred, refused=refused, failure=Unavailable(reason, _SEE_LOG))
+        if any(_OF_RIGHTS.match(words) for words in refused.values()):  # who may send is mended without loss
+            needs_login = "" if self._server.user else "set user and password, or "
+            return Report(refused=refused, failure=Unavailable(reason, f"{needs_login}let this host send there"))
+        return Report(refused=refused, failure=Refused(reason, "check the addresses in to"))
 
     def _sender_refused(self, sender: str, reply: tuple[int, bytes]) -> Unavailable:
         # For good or not, it is the configuration that is refused, not this mail: mended, the mail still goes.
@@ -207,7 +220,7 @@ class _Talk:
 
     def _mail_refused(self, reply: tuple[int, bytes]) -> Unavailable | Refused:
         reason = f"{self._where} did not take the mail: {self._words(reply)}"
-        return Refused(reason) if 500 <= reply[0] < 600 else Unavailable(reason)
+        return Refused(reason, _SEE_LOG) if 500 <= reply[0] < 600 else Unavailable(reason, _SEE_LOG)
 
     def explain(self, error: OSError | smtplib.SMTPException) -> Unavailable:
         """Return what an exception means and what to mend."""
@@ -220,7 +233,7 @@ class _Talk:
             return Unavailable(f"{where} offers no login", remedy)
         if isinstance(error, smtplib.SMTPResponseException):
             said = self._words((error.smtp_code, _bytes(error.smtp_error)))
-            return Unavailable(f"{where} failed while {step}: {said}")
+            return Unavailable(f"{where} failed while {step}: {said}", _SEE_LOG)
         if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
             reason = f"{where} did not answer in time while {step}"
             return Unavailable(reason, "check host, port and firewall; with TLS from the start, set tls to implicit")
@@ -244,8 +257,7 @@ class _Talk:
     def _words(self, reply: tuple[int, bytes]) -> str:
         """Return a reply in one harmless line; a server that repeats the password is not repeated."""
         text = reply[1].decode("utf-8", "replace").replace("\n", " ")
-        if self._server.password:
-            text = text.replace(self._server.password, "[masked]")
+        text = harmless.without([self._server.password], text)
         return harmless.line(f"{reply[0]} {self._mask(text)}", _REPLY_CHARS)
 
     def _tls(self) -> str:

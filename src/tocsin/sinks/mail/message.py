@@ -45,14 +45,16 @@ class _Policy(EmailPolicy):
 _POLICY: Final = _Policy(linesep="\r\n", cte_type="7bit")
 
 
-def compose(notice: Notice, sender: str, to: Sequence[str], zone: tzinfo | None = None) -> bytes:
+def compose(
+    notice: Notice, sender: str, to: Sequence[str], zone: tzinfo | None = None, *, name: str = "tocsin"
+) -> bytes:
     """Return the mail of a notice. The same notice gives the same Message-ID, so a receiver drops a repetition.
 
     Law: whatever texts the notice holds, this returns ASCII whose headers are only those set here.
     """
     own: dict[str, Any] = {"subject": subject(notice, zone)}
     mail = EmailMessage(policy=_POLICY.clone(**own))
-    mail["From"] = Address("tocsin", addr_spec=sender)
+    mail["From"] = Address(name, addr_spec=sender)
     mail["To"] = [Address(addr_spec=address) for address in to]
     mail["Subject"] = ""  # written by the policy
     mail["Date"] = notice.at.astimezone(UTC)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import unquote
 
-from tocsin.config.setting import Setting, choice, count, duration_s, port, text, texts
+from tocsin.config.setting import Setting, choice, port, text, texts
+from tocsin.config.values import one_line
 from tocsin.event.errors import ConfigError
-from tocsin.sinks.url import parameters, split
+from tocsin.sinks.endpoint import TIMEOUT, TLS_FILES, host_name, is_loopback, tls_file_faults
+from tocsin.sinks.telling import TELLING
+from tocsin.sinks.url import host_and_port, parameters, split
 
-__all__ = ["POLICY_KEYS", "SETTINGS", "Server", "Tls", "default_sender", "from_url", "is_loopback", "server_of"]
+__all__ = ["SETTINGS", "Server", "Tls", "default_sender", "from_url", "server_of"]
 
 Tls: TypeAlias = Literal["starttls", "implicit", "none"]
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.\[\]:_-]{1,255}")
-_HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,255}")
-_HOUR: Final = re.compile(r"([01]?\d|2[0-3]):00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ class Server:
     ca_file: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
+    cert_file: str = ""
+    key_file: str = ""
 
 
 def _address(value: Any) -> str:
@@ -54,36 +55,14 @@ def _addresses(value: Any) -> tuple[str, ...]:
     return found
 
 
-def _host(value: Any) -> str:
-    """Parse a host name or an IP address; names beyond ASCII are given in their ``xn--`` form."""
-    name = text(value).strip().strip("[]")
-    if not _HOST.fullmatch(name):
-        raise ValueError("must be a host name or an IP address, such as mail.example.org")
-    return name.lower()
-
-
-def _hour(value: Any) -> int:
-    """Parse a full hour of the day, such as 08:00."""
-    match = _HOUR.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("must be a full hour such as 08:00")
-    return int(match[1])
-
-
-def _timeout_s(value: Any) -> float:
-    seconds = duration_s(value)
-    if not 0.1 <= seconds <= 600:
-        raise ValueError("must be from 0.1 to 600 seconds")
-    return seconds
-
-
 SETTINGS: Final = (
-    Setting("host", _host, None, "the mail server's name, such as mail.example.org", is_required=True),
+    Setting("host", host_name, None, "the mail server's name, such as mail.example.org", is_required=True),
     Setting(
         "port", port, None, "its port; left out: 465 with implicit TLS, 587 with a user, else 25", type_name="port"
     ),
     Setting("to", _addresses, (), "who is told, such as ops@example.org", type_name="list", is_required=True),
     Setting("sender", _address, "", "the address mails come from; left out: tocsin@ and this host's name"),
+    Setting("sender_name", one_line, "tocsin", "the name mails come from, beside that address; may be empty"),
     Setting("user", text, "", "the name to log in with; left out: no login"),
     Setting("password", text, "", "its password; better kept in a file named by password_file", is_secret=True),
     Setting(
@@ -93,32 +72,10 @@ SETTINGS: Final = (
         "starttls (required, not tried), implicit or none; auto: implicit on port 465, none on loopback, else starttls",
         type_name="word",
     ),
-    Setting("ca_file", text, "", "PEM file of the authority to trust instead of the system's", type_name="path"),
-    Setting(
-        "timeout",
-        _timeout_s,
-        10.0,
-        "how long one step of a delivery may take; a whole one: six times that",
-        unit="s",
-        type_name="duration",
-    ),
-    Setting("first_within", duration_s, 10.0, "a new fault is told within this time", "s", "duration"),
-    Setting("gather", duration_s, 300.0, "further new faults within this time share one mail", "s", "duration"),
-    Setting("silence", duration_s, 3600.0, "a fault silent for so long has gone quiet", "s", "duration"),
-    Setting("update_interval", duration_s, 3600.0, "at most one update of a fault in this time", "s", "duration"),
-    Setting("cap_per_hour", count, 10, "mails an hour over all faults; past it, summaries", "mails", "number"),
-    Setting("digest_at", _hour, 8, "when the daily digest leaves, in local time", "", "HH:00"),
+    *TLS_FILES,
+    TIMEOUT,
+    *TELLING,
 )
-
-# Setting → the name and unit that routing's policy has for it.
-POLICY_KEYS: Final = {
-    "first_within": "first_within_s",
-    "gather": "gather_s",
-    "silence": "silence_s",
-    "update_interval": "update_interval_s",
-    "cap_per_hour": "cap_per_hour",
-    "digest_at": "digest_hour",
-}
 
 
 def server_of(options: Mapping[str, Any]) -> Server:
@@ -132,29 +89,18 @@ def server_of(options: Mapping[str, Any]) -> Server:
         faults.append("user is required where a password is given")
     if password and tls == "none" and not is_loopback(host):
         faults.append(f'tls = "none" would send the password in clear to {host}; set tls = "starttls" or "implicit"')
-    ca_file = options["ca_file"]
-    if ca_file and not Path(ca_file).is_file():
-        faults.append(f"ca_file must be a file that is there (it is {ca_file!r})")
+    faults += tls_file_faults(options, is_tls=tls != "none", needs="connections with TLS")
     if faults:
         raise ConfigError(faults)
     number = options["port"] or (465 if tls == "implicit" else 587 if user else 25)
-    return Server(host, number, tls, options["timeout"], ca_file, user, password)
+    files = (options["cert_file"], options["key_file"])
+    return Server(host, number, tls, options["timeout"], options["ca_file"], user, password, *files)
 
 
 def _tls(word: str, number: int | None, host: str) -> Tls:
     if word != "auto":
         return cast("Tls", word)
     return "implicit" if number == 465 else "none" if is_loopback(host) else "starttls"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine by its very name; nothing is looked up."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def default_sender(host: str) -> str:
@@ -171,10 +117,7 @@ def from_url(url: str) -> dict[str, Any]:
     """
     form = "it must look like smtp://user:password@mail.example.org:587?to=ops@example.org"
     parts = split(url)
-    try:
-        host, number = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigError(f"the port of the mail URL must be a number: {form}") from None
+    host, number = host_and_port(parts, form)
     if not host or parts.path not in ("", "/") or parts.fragment:
         raise ConfigError(f"the mail URL can't be read: {form}; within user and password, @ is written %40, / %2F")
     options: dict[str, Any] = {**parameters(parts.query), "host": host}

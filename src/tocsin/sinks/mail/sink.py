@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tocsin.config.setting import Setting
 from tocsin.event.notice import Notice
 from tocsin.sinks.base import Accepted, Outcome, Refused, SinkContext, Unavailable
 from tocsin.sinks.mail import options as mail_options
+from tocsin.sinks.telling import policy_of
 
 if TYPE_CHECKING:
     from tocsin.sinks.mail.conversation import Report
@@ -48,23 +49,24 @@ class MailSink:
         to: tuple[str, ...],
         sender: str,
         context: SinkContext,
-        policy: Mapping[str, float],
+        policy: Mapping[str, Any],
+        sender_name: str = "tocsin",
     ) -> None:
         self._server = server
         self._to = to
         self._sender = sender
+        self._sender_name = sender_name
         self._context = context
         # How often people are told, in the names of routing's policy: routing is a floor above the sinks.
-        self.policy: Mapping[str, float] = policy
+        self.policy: Mapping[str, Any] = policy
         self._progress = _Progress()
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], context: SinkContext) -> MailSink:
         """Build it from validated options. Raises ConfigError, as for a password that would travel in clear."""
         server = mail_options.server_of(options)
-        policy = {name: options[key] for key, name in mail_options.POLICY_KEYS.items()}
         sender = options["sender"] or mail_options.default_sender(context.host)
-        return cls(server, tuple(options["to"]), sender, context, policy)
+        return cls(server, tuple(options["to"]), sender, context, policy_of(options), options["sender_name"])
 
     @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
@@ -84,9 +86,12 @@ class MailSink:
 
         progress = self._progress if self._progress.notice_id == notice.id else _Progress(notice.id)
         recipients = [address for address in self._to if address not in progress.taken]
-        mail = compose(notice, self._sender, self._to)
         context = self._context
-        report = hold(self._server, self._sender, recipients, mail, host=context.host, mask=context.mask)
+        for told in (notice, _without_samples(notice)):
+            mail = compose(told, self._sender, self._to, name=self._sender_name)
+            report = hold(self._server, self._sender, recipients, mail, host=context.host, mask=context.mask)
+            if not report.is_too_big:
+                break
         return self._judge(report, progress)
 
     def _judge(self, report: Report, progress: _Progress) -> Outcome:
@@ -113,6 +118,11 @@ class MailSink:
 
     def close(self) -> None:
         """Do nothing: no connection outlives its mail."""
+
+
+def _without_samples(notice: Notice) -> Notice:
+    """Return the notice in brief: what, where and how often, and how to see the rest on the host."""
+    return replace(notice, issues=tuple(replace(issue, sample=None) for issue in notice.issues))
 
 
 def _told(missing: Mapping[str, str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -27,13 +26,15 @@ _NIL: Final = "-"
 _BOM: Final = b"\xef\xbb\xbf"
 _LEAST_TEXT_BYTES: Final = 120  # of a message are kept for its text; structured data gets no more than the rest
 _VALUE_CHARS: Final = 256
-_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+# Of a clock that was never set nothing is said, as RFC 5424 §6.2.3 has it: rsyslog takes no message past the year 2099.
+_TIMESTAMP: Final = re.compile(r"(19[7-9]\d|20\d\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _NO_PRINTUSASCII: Final = re.compile(r"[^!-~]")
 
 _ESCAPED: Final = re.compile(r'["\\\]]')
 _SEVERITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG_SEVERITY: Final = 7
 _LOSS_SEVERITY: Final = 4
+_MOST_PRIORITY: Final = 191  # §6.2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def message(entry: Entry, context: SinkContext, style: Style) -> bytes:
     What doesn't fit is cut from the text first, marked by ``…[cut]``; the end of the text, where and on which
     request, is kept. Never raises, whatever the entry's line is.
     """
-    members = _members(entry.line)
+    members = entry.members()
     start = _header(entry, members, context, style.facility)
     room = style.max_bytes - len(start) - len(_BOM) * style.has_bom
     data = _structured_data(_params(entry, members), room - _LEAST_TEXT_BYTES)
@@ -64,17 +65,12 @@ def severity(levelno: int) -> int:
     return next((number for floor, number in _SEVERITIES if levelno >= floor), _DEBUG_SEVERITY)
 
 
-def _members(line: bytes) -> dict[str, Any]:
-    try:
-        decoded = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return decoded if isinstance(decoded, dict) else {}
-
-
 def _header(entry: Entry, members: Mapping[str, Any], context: SinkContext, facility: int) -> bytes:
     kind = str(members.get("kind") or entry.kind)
-    number = _LOSS_SEVERITY if kind == "loss" else severity(entry.levelno)
+    number = facility * 8 + (_LOSS_SEVERITY if kind == "loss" else severity(entry.levelno))
+    own = _prepared(members).get("priority")
+    if isinstance(own, int) and 0 <= own <= _MOST_PRIORITY:
+        number = own
     at = str(members.get("timestamp") or "")
     process = members.get("process")
     fields = (
@@ -84,7 +80,7 @@ def _header(entry: Entry, members: Mapping[str, Any], context: SinkContext, faci
         _word(process.get("id") if isinstance(process, dict) else "", 128),
         _word(kind, 32),
     )
-    return f"<{facility * 8 + number}>1 {' '.join(fields)} ".encode("ascii")
+    return f"<{number}>1 {' '.join(fields)} ".encode("ascii")
 
 
 def _word(value: Any, chars: int) -> str:
@@ -143,7 +139,16 @@ def _structured_data(params: Iterator[tuple[str, str]], room_bytes: int) -> byte
 # -- the text ----------------------------------------------------------------------------------------------
 
 
+def _prepared(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a drop-in handler prepared; it has its own priority, and its formatter's text is the whole text."""
+    prepared = members.get("prepared")
+    return prepared if isinstance(prepared, dict) else {}
+
+
 def _text(entry: Entry, members: Mapping[str, Any], room_bytes: int) -> bytes:
+    own = _prepared(members).get("text")
+    if isinstance(own, str):
+        return _fitted(harmless.line(own).encode(), times(max(entry.occurrences, 1)).encode(), room_bytes)
     try:
         # A count or a loss is no whole event.
         head, tail = _whole(wire.event_from(members)) if "process" in members else (_bare(entry, members), "")

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol
 from tocsin.config.setting import Setting
 from tocsin.event.errors import DeliveryError
 from tocsin.sinks.base import Accepted, Entry, Origin, Outcome, SinkContext
+from tocsin.sinks.datagrams import Datagrams
 from tocsin.sinks.network import explain
 from tocsin.sinks.syslog import options as syslog_options
-from tocsin.sinks.syslog.datagrams import Datagrams
 from tocsin.sinks.syslog.message import Style, message
 from tocsin.sinks.syslog.stream import Stream
 
@@ -22,8 +22,9 @@ class _Line(Protocol):
     """The part that datagrams and streams share."""
 
     taken: int
-    step: str
 
+    @property
+    def step(self) -> str: ...
     def send(self, messages: Sequence[bytes]) -> str: ...
     def close(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Handlers for logging: records go in, through the process's Reporter; nothing is formatted, nothing blocks."""
+"""LogHandler: records go in, through the process's Reporter; nothing is formatted, nothing blocks."""
 
 from __future__ import annotations
 

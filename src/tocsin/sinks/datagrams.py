@@ -1,18 +1,16 @@
-"""Messages go in; one datagram each leaves, by UDP (RFC 5426) or to a Unix socket."""
+"""Messages go in; one datagram each leaves, by UDP or to a Unix socket."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from tocsin.sinks.network import Deadline
-from tocsin.sinks.syslog.options import Destination
+from tocsin.sinks.address import Address
+from tocsin.sinks.network import STEPS, Deadline
 
 __all__ = ["Datagrams"]
-
-_STEPS: Final = 6  # a whole delivery may take so many times the timeout of a step
 
 
 class Datagrams:
@@ -22,8 +20,8 @@ class Datagrams:
     where a host says that nothing listens (ICMP), the batch is called failed as a whole.
     """
 
-    def __init__(self, destination: Destination) -> None:
-        self._destination = destination
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._sock: socket.socket | None = None
         self.taken = 0
         self.step = "connecting"
@@ -31,7 +29,7 @@ class Datagrams:
     def send(self, messages: Sequence[bytes]) -> str:
         """Send all, in order, and return how. Raises OSError."""
         # Anew for each batch: a name may lead elsewhere by now, a local server may have made its socket anew.
-        deadline = Deadline(self._destination.timeout_s, _STEPS * self._destination.timeout_s)
+        deadline = Deadline(self._address.timeout_s, STEPS * self._address.timeout_s)
         addresses = self._addresses()
         for number, (family, address) in enumerate(addresses, 1):
             try:
@@ -43,8 +41,8 @@ class Datagrams:
                     raise
             finally:
                 self.close()
-        if self._destination.transport == "unix":
-            return f"datagrams, taken by {self._destination.where}"
+        if self._address.transport == "unix":
+            return f"datagrams, taken by {self._address.where}"
         return "UDP, which doesn't tell whether anything arrives"
 
     def close(self) -> None:
@@ -54,12 +52,12 @@ class Datagrams:
             sock.close()
 
     def _addresses(self) -> list[tuple[int, Any]]:
-        destination = self._destination
+        to = self._address
         self.taken = 0
         self.step = "connecting"
-        if destination.transport == "unix":
-            return [(socket.AF_UNIX, destination.path)]
-        found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_DGRAM)
+        if to.transport == "unix":
+            return [(socket.AF_UNIX, to.path)]
+        found = socket.getaddrinfo(to.host, to.port, type=socket.SOCK_DGRAM)
         return [(family, address) for family, _, _, _, address in found]
 
     def _send(self, messages: Sequence[bytes], family: int, address: Any, deadline: Deadline) -> None:

@@ -1,0 +1,318 @@
+"""The contract of State: every implementation passes every test here, in a class of its own with a `state` fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tocsin.event import limits
+from tocsin.event.notice import Activity, IssueReport, Notice
+from tocsin.routing.issues import Occurrences, SampleRef
+from tocsin.routing.state import Cursor, Pace, Pending, Purged, State, Tally, Told
+
+__all__ = ["START", "StateContract", "make_sample", "make_seen"]
+
+START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+
+
+def make_seen(name: str = "a", after_s: float = 0.0, n: int = 1, **changes: Any) -> Occurrences:
+    at = START + timedelta(seconds=after_s)
+    values: dict[str, Any] = {
+        "fingerprint": f"v1:{name}",
+        "prefix": name.upper()[:6].ljust(6, "2"),
+        "kind": "traceback",
+        "level": "ERROR",
+        "levelno": 40,
+        "logger": "shop",
+        "title": "ValueError",
+        "culprit": "shop.pay",
+        "application": "shop",
+        "environment": "test",
+        "release": "1.0",
+        "at": at,
+        "n": n,
+    }
+    values.update(changes)
+    if values["kind"] == "warning" and "level" not in changes:
+        values.update(level="WARNING", levelno=30)
+    return Occurrences(**values)
+
+
+def make_sample(offset: int = 0, after_s: float = 0.0, error_id: str = "AAAAAA-2222") -> SampleRef:
+    return SampleRef("p1", 1, offset, error_id, START + timedelta(seconds=after_s))
+
+
+class StateContract:
+    """Be subclassed with a fixture `state`: a new, empty state for each test."""
+
+    @pytest.fixture
+    def start(self) -> datetime:
+        return START
+
+    @pytest.fixture
+    def seen(self) -> Callable[..., Occurrences]:
+        return make_seen
+
+    @pytest.fixture
+    def sample(self) -> Callable[..., SampleRef]:
+        return make_sample
+
+    def test_it_is_a_state(self, state):
+        assert isinstance(state, State)
+
+    # -- transactions --------------------------------------------------------------------------------------
+    def test_a_transaction_that_raises_leaves_nothing_behind(self, state, seen):
+        with pytest.raises(KeyError), state.transaction():
+            state.add_occurrences(seen())
+            state.save_cursor("issues", "p1", 1, Cursor(10))
+            raise KeyError
+        assert state.issue("v1:a") is None
+        assert state.cursor("issues", "p1", 1) is None
+
+    def test_a_nested_transaction_joins_the_outer_one(self, state, seen):
+        with pytest.raises(KeyError), state.transaction():
+            with state.transaction():
+                state.add_occurrences(seen())
+            raise KeyError
+        assert state.issue("v1:a") is None
+
+    def test_after_a_transaction_that_raised_the_next_one_works(self, state, seen):
+        with pytest.raises(KeyError), state.transaction():
+            raise KeyError
+        state.add_occurrences(seen())
+        assert state.issue("v1:a").count == 1
+
+    # -- consumers -----------------------------------------------------------------------------------------
+    def test_a_known_consumer_keeps_the_time_it_was_added(self, state, start):
+        state.add_consumer("mail:ops", start)
+        state.add_consumer("file:x", start)
+        state.add_consumer("mail:ops", start + timedelta(days=1))
+        assert state.consumers() == ("file:x", "mail:ops")
+        assert state.consumer_since("mail:ops") == start
+        assert state.consumer_since("other") is None
+
+    def test_a_cursor_comes_back_as_it_was_saved(self, state):
+        assert state.cursor("file:x", "p1", 1) is None
+        state.save_cursor("file:x", "p1", 1, Cursor(10))
+        state.save_cursor("file:x", "p1", 1, Cursor(4096, {0: 7, 4095: 2**40}))
+        assert state.cursor("file:x", "p1", 1) == Cursor(4096, {0: 7, 4095: 2**40})
+        assert state.cursor("file:x", "p1", 2) is None
+
+    def test_a_forgotten_consumer_leaves_nothing_and_the_others_stay(self, state, seen, start):
+        state.add_occurrences(seen())
+        for name in ("one", "two"):
+            state.add_consumer(name, start)
+            state.save_cursor(name, "p1", 1, Cursor(10))
+            state.save_note(name, {"position": 3})
+            state.save_told(name, Told("v1:a", 1, 1, 1, start))
+            state.save_pace(name, Pace(flood_stage=2))
+            state.save_pending(name, _pending(start))
+        state.forget_consumer("one")
+        assert state.consumers() == ("two",)
+        assert state.cursor("one", "p1", 1) is None
+        assert state.note("one") == {}
+        assert state.told("one", "v1:a") is None
+        assert state.pace("one") == Pace()
+        assert state.pending("one") is None
+        assert state.cursor("two", "p1", 1) == Cursor(10)
+        assert state.note("two") == {"position": 3}
+        assert state.told("two", "v1:a") is not None
+
+    def test_a_forgotten_generation_takes_its_cursors_and_samples_but_not_its_losses(self, state, seen, sample):
+        state.add_occurrences(seen(sample=sample()))
+        state.save_cursor("issues", "p1", 1, Cursor(10))
+        state.save_cursor("issues", "p1", 2, Cursor(20))
+        state.save_losses("p1", 1, {"full": 3})
+        state.forget_generation("p1", 1)
+        assert state.cursor("issues", "p1", 1) is None
+        assert state.cursor("issues", "p1", 2) == Cursor(20)
+        assert state.sample("AAAAAA-2222") is None
+        assert state.losses() == {"full": 3}
+
+    def test_losses_are_cumulative_per_generation_and_never_go_down(self, state):
+        state.save_losses("p1", 1, {"full": 3, "torn": 1})
+        state.save_losses("p1", 1, {"full": 5})
+        state.save_losses("p1", 1, {"full": 4})
+        state.save_losses("p2", 1, {"full": 2})
+        state.add_loss("expired", 4)
+        state.add_loss("full", 1)
+        assert state.losses() == {"expired": 4, "full": 8, "torn": 1}
+        state.forget_generation("p1", 1)
+        state.forget_generation("p2", 1)
+        assert state.losses() == {"expired": 4, "full": 8, "torn": 1}
+
+    # -- issues --------------------------------------------------------------------------------------------
+    def test_counts_add_up_and_releases_follow_first_and_last(self, state, seen, start):
+        state.add_occurrences(seen(after_s=60, n=3, release="2"))
+        state.add_occurrences(seen(after_s=0, n=4, release="1"))
+        state.add_occurrences(seen(after_s=90, n=5, release="3"))
+        issue = state.issue("v1:a")
+        assert (issue.count, issue.episode, issue.episode_count) == (12, 1, 12)
+        assert (issue.first_seen, issue.last_seen) == (start, start + timedelta(seconds=90))
+        assert (issue.first_release, issue.last_release) == ("1", "3")
+        assert issue.episode_started == start
+
+    def test_an_hour_of_silence_begins_a_new_episode(self, state, seen, start):
+        state.add_occurrences(seen(n=3))
+        state.add_occurrences(seen(after_s=3599, n=1))
+        state.add_occurrences(seen(after_s=2 * 3600, n=2))
+        issue = state.issue("v1:a")
+        assert (issue.count, issue.episode, issue.episode_count) == (6, 2, 2)
+        assert issue.previous_seen == start + timedelta(seconds=3599)
+
+    def test_issues_are_listed_latest_first_without_the_muted_ones(self, state, seen, start):
+        for number, name in enumerate("abcd"):
+            state.add_occurrences(seen(name, after_s=number))
+        state.mute("v1:d", start + timedelta(days=7))
+        assert [i.fingerprint for i in state.issues(now=start)] == ["v1:c", "v1:b", "v1:a"]
+        assert [i.fingerprint for i in state.issues(now=start, include_muted=True, limit=2)] == ["v1:d", "v1:c"]
+        later = start + timedelta(days=7)
+        assert len(state.issues(now=later)) == 4
+        assert len(state.issues(now=later, since=start + timedelta(seconds=2))) == 2
+
+    def test_an_issue_is_found_by_the_prefix_of_its_error_ids(self, state, seen):
+        state.add_occurrences(seen("abc", prefix="7K3QDM"))
+        assert [i.fingerprint for i in state.issues_by_prefix("7K3QDM")] == ["v1:abc"]
+        assert state.issues_by_prefix("222222") == ()
+
+    def test_a_muted_issue_goes_on_counting_until_it_is_unmuted(self, state, seen, start):
+        state.add_occurrences(seen())
+        state.mute("v1:a", start + timedelta(days=1))
+        state.add_occurrences(seen(after_s=5, n=2))
+        assert state.issue("v1:a").count == 3
+        assert state.issue("v1:a").muted_until == start + timedelta(days=1)
+        state.unmute("v1:a")
+        assert state.issue("v1:a").muted_until is None
+        state.mute("v1:unknown", start)
+        assert state.issue("v1:unknown") is None
+
+    def test_samples_are_found_by_error_id_and_by_issue(self, state, seen, sample, start):
+        refs = [sample(offset=n, after_s=n, error_id=f"AAAAAA-222{n}") for n in range(2, 6)]
+        for ref in refs:
+            state.add_occurrences(seen(after_s=ref.offset, sample=ref))
+        state.add_occurrences(seen(after_s=5, sample=refs[-1]))
+        assert state.sample("AAAAAA-2223") == refs[1]
+        assert state.sample("AAAAAA-9999") is None
+        assert state.samples("v1:a", 2) == (refs[3], refs[2])
+        assert state.samples("v1:a", 1, since=start + timedelta(seconds=3), is_oldest_first=True) == (refs[1],)
+
+    def test_distinct_clients_are_counted_by_day_and_bounded(self, state, seen, start, monkeypatch):
+        monkeypatch.setattr(limits, "CLIENTS_PER_DAY", 3)
+        state.add_occurrences(seen())
+        assert state.clients("v1:a", start) is None
+        for client in ("x", "y", "x"):
+            state.add_occurrences(seen(client_hash=client))
+        assert state.clients("v1:a", start) == 2
+        for number in range(10):
+            state.add_occurrences(seen(client_hash=f"z{number}"))
+        assert state.clients("v1:a", start) == 3
+        assert state.clients("v1:a", start + timedelta(days=1)) is None
+
+    def test_purge_drops_old_samples_and_keeps_issues(self, state, seen, sample, start):
+        state.add_occurrences(seen(sample=sample(offset=1), client_hash="x"))
+        state.add_occurrences(seen(after_s=86400, sample=sample(offset=2, after_s=86400, error_id="AAAAAA-2223")))
+        assert state.purge(start + timedelta(hours=1)) == Purged(samples=1, issues=0)
+        assert state.sample("AAAAAA-2222") is None
+        assert state.sample("AAAAAA-2223") is not None
+        assert state.issue("v1:a").count == 2
+
+    def test_purge_bounds_issues_and_samples_and_counts_what_was_not_told(
+        self, state, seen, sample, start, monkeypatch
+    ):
+        monkeypatch.setattr(limits, "ISSUES", 2)
+        monkeypatch.setattr(limits, "SAMPLES", 3)
+        for number, name in enumerate("abcd"):
+            state.add_occurrences(
+                seen(name, after_s=number, n=number + 1, sample=sample(offset=number, after_s=number))
+            )
+        state.save_pace("mail:ops", Pace())
+        state.save_told("mail:ops", Told("v1:b", 2, 1, 2, start))
+        assert state.purge(start - timedelta(days=7)) == Purged(samples=1, issues=2)
+        assert [i.fingerprint for i in state.issues(now=start)] == ["v1:d", "v1:c"]
+        assert state.told("mail:ops", "v1:b") is None
+        assert state.losses() == {"issues_forgotten": 1}
+
+    # -- what was told -------------------------------------------------------------------------------------
+    def test_untold_gives_what_a_sink_has_not_heard(self, state, seen, start):
+        state.add_occurrences(seen("a", n=3))
+        state.add_occurrences(seen("b", n=3))
+        assert len(state.untold("mail:ops", since=start)) == 2
+        told = Told("v1:a", 3, 1, 3, start, start)
+        state.save_told("mail:ops", told)
+        assert [issue.fingerprint for issue, _ in state.untold("mail:ops", since=start)] == ["v1:b"]
+        assert len(state.untold("mail:other", since=start)) == 2
+        state.add_occurrences(seen("a", after_s=5))
+        untold = {issue.fingerprint: before for issue, before in state.untold("mail:ops", since=start)}
+        assert untold == {"v1:a": told, "v1:b": None}
+
+    def test_untold_gives_open_episodes_too_if_they_are_asked_for(self, state, seen, start):
+        for name in ("open", "closed", "never"):
+            state.add_occurrences(seen(name))
+        between = state.revision()
+        state.save_told("mail:ops", Told("v1:open", 1, 1, 1, start, closed_episode=0))
+        state.save_told("mail:ops", Told("v1:closed", 1, 1, 1, start, closed_episode=1))
+        assert [issue.fingerprint for issue, _ in state.untold("mail:ops", since=start)] == ["v1:never"]
+        found = {issue.fingerprint: told for issue, told in state.untold("mail:ops", since=start, with_open=True)}
+        assert found == {"v1:open": Told("v1:open", 1, 1, 1, start, closed_episode=0), "v1:never": None}
+        assert state.untold("mail:ops", since=start, after_revision=between, with_open=True) == ()
+        assert state.told("mail:ops", "v1:closed").closed_episode == 1
+
+    def test_untold_leaves_out_what_ended_before_the_sink_was_added(self, state, seen, start):
+        state.add_occurrences(seen("old"))
+        state.add_occurrences(seen("young", after_s=20))
+        since = start + timedelta(seconds=10)
+        assert [issue.fingerprint for issue, _ in state.untold("mail:ops", since=since)] == ["v1:young"]
+        state.add_occurrences(seen("old", after_s=30))
+        assert len(state.untold("mail:ops", since=since)) == 2
+
+    def test_the_revision_grows_with_every_change_of_an_issue(self, state, seen, start):
+        before = state.revision()
+        state.add_occurrences(seen("a"))
+        between = state.revision()
+        assert between > before
+        state.add_occurrences(seen("b"))
+        untold = state.untold("mail:ops", since=start, after_revision=between)
+        assert [issue.fingerprint for issue, _ in untold] == ["v1:b"]
+        between = state.revision()
+        state.mute("v1:a", start)
+        untold = state.untold("mail:ops", since=start, after_revision=between)
+        assert [issue.fingerprint for issue, _ in untold] == ["v1:a"]
+        between = state.revision()
+        state.save_cursor("issues", "p1", 1, Cursor())
+        assert state.revision() == between
+
+    def test_revisions_of_a_transaction_that_raised_are_not_used_again(self, state, seen):
+        with pytest.raises(KeyError), state.transaction():
+            state.add_occurrences(seen("a"))
+            looked_at = state.revision()
+            raise KeyError
+        state.add_occurrences(seen("b"))
+        assert state.issue("v1:b").revision > looked_at
+
+    def test_pace_and_pending_come_back_as_they_were_saved(self, state, start):
+        pace = Pace((start, start + timedelta(seconds=1)), start, 3, start, None, start, Tally(1, 2, 3, 4, 5))
+        state.save_pace("mail:ops", pace)
+        assert state.pace("mail:ops") == pace
+        assert state.pending("mail:ops") is None
+        pending = _pending(start)
+        state.save_pending("mail:ops", pending)
+        assert state.pending("mail:ops") == pending
+        state.save_pending("mail:ops", None)
+        assert state.pending("mail:ops") is None
+
+
+def _pending(start):
+    report = IssueReport(
+        "v1:a", "AAAAAA", "warning", "WARNING", "täglich", "shop.pay", 3, 3, 3, start, start, start, clients=2
+    )
+    return Pending(
+        Notice("1f", "new", start, "shop", "test", (report,), held_back=1, activity=Activity(start, 9, 8, 7, 6, 5)),
+        told=(Told("v1:a", 3, 2, 3, start, start, closed_episode=1), Told("v1:b", 3, 1, 3, start)),
+        samples={"v1:a": SampleRef("p1", 1, 0, "AAAAAA-2222", start)},
+        comebacks=frozenset({"v1:a"}),
+        is_gathered=True,
+        has_digest=True,
+    )
