@@ -24,12 +24,14 @@ __all__ = ["SCHEMES", "TYPES", "BuiltSink", "build", "faults_of", "from_url", "l
 TYPES: dict[str, str] = {
     "file": "tocsin.sinks.file:FileSink",
     "mail": "tocsin.sinks.mail:MailSink",
+    "nteventlog": "tocsin.sinks.nteventlog:NtEventLogSink",
     "stderr": "tocsin.sinks.stderr:StderrSink",
     "syslog": "tocsin.sinks.syslog:SyslogSink",
 }
 SCHEMES: dict[str, str] = {
     "file": "file",
     "mail": "mail",
+    "nteventlog": "nteventlog",
     "smtp": "mail",
     "smtps": "mail",
     "stderr": "stderr",
