@@ -139,39 +139,42 @@ def _members(seen: Survey) -> dict[str, Any]:
         "free_bytes": seen.free_bytes,
         "leader": seen.leader or None,
         "state_fault": seen.state_fault or None,
-        "consumers": [
-            {
-                "name": consumer.name,
-                "occurrences": consumer.occurrences,
-                "bytes": consumer.size_bytes,
-                "oldest": consumer.oldest and consumer.oldest.isoformat(),
-                "notice_at": consumer.notice_at and consumer.notice_at.isoformat(),
-                **consumer.health.to_note(),
-            }
-            for consumer in seen.consumers
-        ],
-        "processes": [
-            {
-                "pid": process.pid,
-                "is_alive": process.is_alive,
-                "segments": process.generations,
-                "bytes": process.size_bytes,
-                "started": process.started.isoformat(),
-            }
-            for process in seen.processes
-        ],
-        "dead_letters": [
-            {
-                "sink": letter.sink,
-                "at": letter.at.isoformat(),
-                "reason": letter.reason,
-                "occurrences": letter.occurrences,
-                "is_wanted": letter.is_wanted,
-            }
-            for letter in seen.dead_letters
-        ],
+        "consumers": [_consumer(each) for each in seen.consumers],
+        "processes": [_process(each) for each in seen.processes],
+        "dead_letters": [_dead_letter(each) for each in seen.dead_letters],
         "losses": dict(seen.losses),
         "left_out": dict(seen.left_out),
+    }
+
+
+def _consumer(consumer: Consumer) -> dict[str, Any]:
+    return {
+        "name": consumer.name,
+        "occurrences": consumer.occurrences,
+        "bytes": consumer.size_bytes,
+        "oldest": consumer.oldest and consumer.oldest.isoformat(),
+        "notice_at": consumer.notice_at and consumer.notice_at.isoformat(),
+        **consumer.health.to_note(),
+    }
+
+
+def _process(process: Process) -> dict[str, Any]:
+    return {
+        "pid": process.pid,
+        "is_alive": process.is_alive,
+        "segments": process.generations,
+        "bytes": process.size_bytes,
+        "started": process.started.isoformat(),
+    }
+
+
+def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "sink": letter.sink,
+        "at": letter.at.isoformat(),
+        "reason": letter.reason,
+        "occurrences": letter.occurrences,
+        "is_wanted": letter.is_wanted,
     }
 
 
