@@ -11,9 +11,10 @@ from tocsin.cli.command import Command, with_place
 from tocsin.cli.console import BOLD, RED, Console
 from tocsin.cli.dead_letters import dead_letter_rows, retry
 from tocsin.cli.place import existing_place
-from tocsin.cli.survey import Consumer, Survey, survey
+from tocsin.cli.survey import Consumer, ProcessSight, Survey, survey
 from tocsin.cli.words import ago, number, size, table
 from tocsin.config.show import masked_url
+from tocsin.delivery.dead_letters import DeadLetter
 from tocsin.event.errors import ConfigError
 from tocsin.render import harmless, when
 
@@ -158,7 +159,7 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
     }
 
 
-def _process(process: Process) -> dict[str, Any]:
+def _process(process: ProcessSight) -> dict[str, Any]:
     return {
         "pid": process.pid,
         "is_alive": process.is_alive,

@@ -22,6 +22,7 @@ from tocsin.sinks.base import Sink, SinkContext
 __all__ = ["SCHEMES", "TYPES", "BuiltSink", "build", "faults_of", "from_url", "load_type", "sections", "sink_shown"]
 
 TYPES: dict[str, str] = {
+    "database": "tocsin.sinks.database:DatabaseSink",
     "file": "tocsin.sinks.file:FileSink",
     "mail": "tocsin.sinks.mail:MailSink",
     "nteventlog": "tocsin.sinks.nteventlog:NtEventLogSink",
@@ -32,7 +33,16 @@ TYPES: dict[str, str] = {
 SCHEMES: dict[str, str] = {
     "file": "file",
     "mail": "mail",
+    "mariadb": "database",
+    "mariadb+mysqldb": "database",
+    "mariadb+pymysql": "database",
+    "mysql": "database",
+    "mysql+mysqldb": "database",
+    "mysql+pymysql": "database",
     "nteventlog": "nteventlog",
+    "postgresql": "database",
+    "postgresql+psycopg": "database",
+    "postgresql+psycopg2": "database",
     "smtp": "mail",
     "smtps": "mail",
     "socket": "socket",
@@ -40,6 +50,8 @@ SCHEMES: dict[str, str] = {
     "socket+tls": "socket",
     "socket+udp": "socket",
     "socket+unix": "socket",
+    "sqlite": "database",
+    "sqlite+pysqlite": "database",
     "stderr": "stderr",
     "syslog": "syslog",
     "syslog+tcp": "syslog",

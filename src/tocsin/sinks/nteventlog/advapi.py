@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from tocsin.event.errors import ConfigError, DeliveryError
 
-__all__ = ["EventLog", "Library", "Win32Fault", "load"]
+__all__ = ["INVALID_HANDLE", "EventLog", "Library", "Win32Fault", "load"]
 
 INVALID_HANDLE: Final = 6
 

@@ -15,7 +15,7 @@ from tocsin.sinks.url import parameters, split
 __all__ = ["SETTINGS", "Destination", "destination_of", "from_url"]
 
 # Of the program `eventcreate`, a part of every Windows: each of its messages from 1 to 1000 is nothing but the text.
-MESSAGE_FILE: Final = r"%SystemRoot%\System32\EventCreate.exe"
+_MESSAGE_FILE: Final = r"%SystemRoot%\System32\EventCreate.exe"
 _NAME_CHARS: Final = 200  # a registry key's name has at most 255
 
 
@@ -26,7 +26,7 @@ class Destination:
     source: str
     log: str = "Application"
     server: str = ""
-    message_dll: str = MESSAGE_FILE
+    message_dll: str = _MESSAGE_FILE
     is_registered: bool = True  # by the sink, if it may
 
     @property
@@ -61,7 +61,7 @@ SETTINGS: Final = (
     Setting(
         "message_dll",
         text,
-        MESSAGE_FILE,
+        _MESSAGE_FILE,
         "the file with the source's messages, each of which has to be `%1`; %VARIABLES% are expanded",
         type_name="path",
     ),
