@@ -22,15 +22,19 @@ from tocsin.sinks.base import Sink, SinkContext
 __all__ = ["SCHEMES", "TYPES", "BuiltSink", "build", "faults_of", "from_url", "load_type", "sections", "sink_shown"]
 
 TYPES: dict[str, str] = {
+    "chat": "tocsin.sinks.chat:ChatSink",
     "database": "tocsin.sinks.database:DatabaseSink",
     "file": "tocsin.sinks.file:FileSink",
     "mail": "tocsin.sinks.mail:MailSink",
     "nteventlog": "tocsin.sinks.nteventlog:NtEventLogSink",
     "socket": "tocsin.sinks.socket:SocketSink",
+    "pager": "tocsin.sinks.pager:PagerSink",
     "stderr": "tocsin.sinks.stderr:StderrSink",
     "syslog": "tocsin.sinks.syslog:SyslogSink",
+    "webhook": "tocsin.sinks.webhook:WebhookSink",
 }
 SCHEMES: dict[str, str] = {
+    "chat+": "chat",  # and apprise's own scheme behind it
     "file": "file",
     "mail": "mail",
     "mariadb": "database",
@@ -52,11 +56,16 @@ SCHEMES: dict[str, str] = {
     "socket+unix": "socket",
     "sqlite": "database",
     "sqlite+pysqlite": "database",
+    "pager": "pager",
+    "pager+http": "pager",
+    "pager+https": "pager",
     "stderr": "stderr",
     "syslog": "syslog",
     "syslog+tcp": "syslog",
     "syslog+tls": "syslog",
     "syslog+udp": "syslog",
+    "webhook+http": "webhook",
+    "webhook+https": "webhook",
 }
 
 # Stands for a secret whose file can't be read; it isn't called missing or malformed as well.
