@@ -71,7 +71,7 @@ class SMTPHandler(DropIn, logging.handlers.SMTPHandler):
     def _options(self, ca_file: str) -> dict[str, Any]:
         name, sender = parseaddr(str(self.fromaddr))
         user, password = (self.username, self.password) if self.username else ("", "")
-        host = str(self.mailhost)
+        host = str(self.mailhost or "")
         options: dict[str, Any] = {
             "host": host,
             "port": self.mailport or _PORT,
