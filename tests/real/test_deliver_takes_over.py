@@ -28,7 +28,7 @@ reporter.close(5)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the spool needs POSIX locks")
+@pytest.mark.skipif(sys.platform == "win32", reason="it ends by SIGTERM, which Windows does not have")
 def test_worker_makes_room_and_leads_again_with_exact_counts(tmp_path: Path) -> None:
     (tmp_path / "shop.toml").write_text(
         'application = "shop"\nspool = "spool"\n[[sinks]]\ntype = "file"\npath = "events.jsonl"\n'

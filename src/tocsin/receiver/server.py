@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from tocsin.receiver.inbox import Inbox
 from tocsin.receiver.listen import Listen, TlsFiles, bound, tls_context
 from tocsin.receiver.room import UNSURE
 from tocsin.sinks.socket.protocol import Fault, answer_line
-from tocsin.sinks.url import bracketed
 
 if TYPE_CHECKING:
     import ssl
@@ -181,6 +181,5 @@ def _has_ended(thread: threading.Thread) -> bool:
 
 
 def _where(listen: Listen, sock: socket.socket) -> str:
-    if listen.path:
-        return listen.where
-    return f"{listen.transport}://{bracketed(listen.host)}:{sock.getsockname()[1]}"
+    """Return where it listens, with the port that it was given."""
+    return listen.where if listen.path else replace(listen, port=sock.getsockname()[1]).where

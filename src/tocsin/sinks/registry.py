@@ -33,6 +33,7 @@ TYPES: dict[str, str] = {
     "pager": "tocsin.sinks.pager:PagerSink",
     "stderr": "tocsin.sinks.stderr:StderrSink",
     "syslog": "tocsin.sinks.syslog:SyslogSink",
+    "trac": "tocsin.sinks.tickets.trac:TracSink",
     "webhook": "tocsin.sinks.webhook:WebhookSink",
 }
 SCHEMES: dict[str, str] = {
@@ -70,6 +71,9 @@ SCHEMES: dict[str, str] = {
     "syslog+tcp": "syslog",
     "syslog+tls": "syslog",
     "syslog+udp": "syslog",
+    "trac": "trac",
+    "trac+http": "trac",
+    "trac+https": "trac",
     "webhook+http": "webhook",
     "webhook+https": "webhook",
 }

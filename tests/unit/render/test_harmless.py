@@ -61,3 +61,21 @@ def test_width_counts_terminal_columns() -> None:
     assert harmless.width("abc") == 3
     assert harmless.width("中文") == 4
     assert harmless.width("e\u0301") == 1
+
+
+def test_secrets_are_masked_wherever_they_stand() -> None:
+    """The longer one first, since one may be a part of another; an empty one is none."""
+    assert harmless.without(["hunter", "", "hunter2"], "hunter2 and hunter") == "[masked] and [masked]"
+
+
+@given(st.text(st.characters()))
+def test_encodable_text_has_no_half_characters(text: str) -> None:
+    """Law: encodable(encodable(t)) == encodable(t)."""
+    shown = harmless.encodable(text)
+    assert shown.encode("utf-8").decode() == shown
+    assert harmless.encodable(shown) == shown
+
+
+def test_halves_that_meet_are_joined_and_lone_ones_replaced() -> None:
+    """As JSON writes a character beyond the basic plane."""
+    assert harmless.encodable("\ud83d\ude00 \ud83d") == "\U0001f600 \ufffd"
