@@ -1,0 +1,1 @@
+"""Strict loopback trackers, written from the public documentation of their APIs: they keep tickets in memory."""
