@@ -201,7 +201,7 @@ def running(certs: Certs) -> Iterator[Exim]:
     """Run one Exim; skip where there is none, and say how to get it."""
     _binary()
     if os.geteuid() != 0:
-        pytest.skip("an Exim of one's own is started by root only")
+        pytest.skip("an Exim of one's own is started by root only; sudo make test")
     # Not in pytest's folder, which only its owner may enter.
     with tempfile.TemporaryDirectory(prefix="tocsin-exim-") as folder:
         Path(folder).chmod(0o755)

@@ -19,7 +19,7 @@ from certs import Certs
 from mariadb import MariaDB
 from postgres import Postgres
 
-pytest.importorskip("sqlalchemy", reason="no SQLAlchemy; pip install 'tocsin[db]'")
+pytest.importorskip("sqlalchemy", reason="no SQLAlchemy; pip install 'SQLAlchemy>=2.0'")
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import NullPool

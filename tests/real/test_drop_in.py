@@ -517,7 +517,7 @@ def test_http_handler_sends_the_form_of_the_standard_handler(method: str, logger
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from urllib.parse import parse_qs, urlsplit
 
-    pytest.importorskip("urllib3", reason="no urllib3; pip install 'tocsin[http]'")
+    pytest.importorskip("urllib3", reason="no urllib3; pip install 'urllib3>=2.2'")
     forms: list[dict[str, list[str]]] = []
 
     class Answering(BaseHTTPRequestHandler):

@@ -28,7 +28,7 @@ from tracker_cases import new_event, reason_of, told
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("urllib3", reason="no urllib3; pip install 'tocsin[http]'")
+pytest.importorskip("urllib3", reason="no urllib3; pip install 'urllib3>=2.2'")
 
 CONTEXT = SinkContext("shop", "production", "web1")
 

@@ -28,7 +28,7 @@ def debugger(app: WSGIApplication) -> WSGIApplication:
         from werkzeug.debug import DebuggedApplication
     except ImportError:
         raise ConfigError(
-            "debugger: Werkzeug is not installed; pip install 'tocsin[debug]', or set debugger = false"
+            "debugger: Werkzeug is not installed; pip install Werkzeug, or set debugger = false"
         ) from None
     debugged = DebuggedApplication(app, evalex=True)
 

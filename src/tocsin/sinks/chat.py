@@ -85,7 +85,7 @@ class ChatSink:
         from importlib.util import find_spec
 
         if find_spec("apprise") is None:
-            raise ConfigError("type 'chat' needs apprise: pip install 'tocsin[chat]'")
+            raise ConfigError("type 'chat' needs apprise: pip install 'apprise>=1.9'")
         faults = [
             f"urls: the {position}. is no URL such as slack://…"
             for position, url in enumerate(options["urls"], 1)

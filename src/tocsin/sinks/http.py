@@ -101,7 +101,7 @@ def require_urllib3(kind: str) -> None:
     from importlib.util import find_spec
 
     if find_spec("urllib3") is None:
-        raise ConfigError(f"type {kind!r} needs urllib3: pip install 'tocsin[http]'")
+        raise ConfigError(f"type {kind!r} needs urllib3: pip install 'urllib3>=2.2'")
 
 
 class Http:

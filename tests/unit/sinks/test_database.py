@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-pytest.importorskip("sqlalchemy", reason="no SQLAlchemy; pip install 'tocsin[db]'")
+pytest.importorskip("sqlalchemy", reason="no SQLAlchemy; pip install 'SQLAlchemy>=2.0'")
 
 from tocsin.cli.program import main
 from tocsin.config.setting import parse_table

@@ -221,7 +221,7 @@ def test_an_sqlite_url_without_a_file_is_a_fault(url: str) -> None:
         registry.from_url(url)
 
 
-@pytest.mark.parametrize(("missing", "words"), [("sqlalchemy", r"tocsin\[db\]"), ("psycopg", r"psycopg\[binary\]")])
+@pytest.mark.parametrize(("missing", "words"), [("sqlalchemy", "SQLAlchemy>=2.0"), ("psycopg", r"psycopg\[binary\]")])
 def test_a_missing_package_is_told_with_its_command(missing: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """At start, not with the first error."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else name)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-pytest.importorskip("urllib3", reason="no urllib3; pip install 'tocsin[http]'")
+pytest.importorskip("urllib3", reason="no urllib3; pip install 'urllib3>=2.2'")
 from tocsin.config.setting import parse_table
 from tocsin.event.errors import ConfigError
 from tocsin.sinks.base import Accepted, Entry, Origin, Refused, SinkContext, Unavailable

@@ -619,5 +619,5 @@ def test_encoded_json_is_strict_whatever_the_value(value: Any) -> None:
 def test_a_missing_urllib3_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that brings it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'tocsin\[http\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'urllib3>=2\.2'"):
         require_urllib3("sentry")

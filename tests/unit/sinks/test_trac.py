@@ -23,7 +23,7 @@ from tocsin.sinks.tickets.xmlrpc import XmlRpc, XmlRpcFault
 from tocsin.testing import HOSTILE
 from tocsin.testing.contract import notice_of
 
-pytest.importorskip("urllib3", reason="no urllib3; pip install 'tocsin[http]'")
+pytest.importorskip("urllib3", reason="no urllib3; pip install 'urllib3>=2.2'")
 
 CONTEXT = SinkContext("shop", "production", "web1")
 

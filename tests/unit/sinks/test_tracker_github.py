@@ -13,7 +13,7 @@ from tocsin.sinks.tickets.ticket import keyword_of
 from tracker_cases import TrackerCases, TrackerContract, new_event, told
 from tracker_servers.github import GitHubServer
 
-pytest.importorskip("urllib3", reason="no urllib3; pip install 'tocsin[http]'")
+pytest.importorskip("urllib3", reason="no urllib3; pip install 'urllib3>=2.2'")
 
 
 class TestContract(TrackerContract):

@@ -11,7 +11,7 @@ from tocsin.testing.contract import notice_of
 from tracker_cases import TrackerCases, TrackerContract, new_event, told
 from tracker_servers.jira import USER, JiraServer
 
-pytest.importorskip("urllib3", reason="no urllib3; pip install 'tocsin[http]'")
+pytest.importorskip("urllib3", reason="no urllib3; pip install 'urllib3>=2.2'")
 
 
 class TestContract(TrackerContract):

@@ -16,7 +16,7 @@ from tocsin.sinks.base import Failed, SinkContext
 from tocsin.sinks.http import Http, Reply
 from tocsin.sinks.tickets.rest import Rest, moment
 
-pytest.importorskip("urllib3", reason="no urllib3; pip install 'tocsin[http]'")
+pytest.importorskip("urllib3", reason="no urllib3; pip install 'urllib3>=2.2'")
 
 CONTEXT = SinkContext("shop", "production", "web-1")
 SECRET = "geheim-17"

@@ -144,7 +144,7 @@ def place_of(options: Mapping[str, Any]) -> Place:
         raise ConfigError(both if options["url"] else "url or path is required: the database, or an SQLite file")
     place = _place(options["url"], options) if options["url"] else _file(options)
     if importlib.util.find_spec("sqlalchemy") is None:
-        raise ConfigError("type 'database' needs SQLAlchemy: pip install 'tocsin[db]'")
+        raise ConfigError("type 'database' needs SQLAlchemy: pip install 'SQLAlchemy>=2.0'")
     module, command = _MODULES[place.driver]
     if importlib.util.find_spec(module) is None:
         raise ConfigError(f"this database needs the driver {module}: {command}")

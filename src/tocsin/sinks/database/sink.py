@@ -130,7 +130,7 @@ class DatabaseSink:
     def _judged(self, fault: Exception) -> tuple[Outcome, bool]:
         """Return what a fault comes to and whether to try again at once; the tables are looked at before that."""
         if isinstance(fault, ImportError) and self._sessions is None:
-            return Unavailable(f"SQLAlchemy can't be loaded: {fault}", "pip install 'tocsin[db]'"), False
+            return Unavailable(f"SQLAlchemy can't be loaded: {fault}", "pip install 'SQLAlchemy>=2.0'"), False
         from tocsin.sinks.database.faults import verdict
 
         found = verdict(
