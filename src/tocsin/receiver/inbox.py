@@ -22,7 +22,7 @@ from tocsin.spool.folder import Folder, GenerationPath
 from tocsin.spool.locks import FileLock
 from tocsin.spool.reader import GenerationReader
 
-__all__ = ["Inbox", "Taken"]
+__all__ = ["Inbox", "Stored"]
 
 _SAVE_S: Final = 5.0
 _PURGE_S: Final = 3_600.0
@@ -30,7 +30,7 @@ _OTHERS: Final = RoomName("various", "various")  # past RECEIVER_ROOMS
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Stored:
     """Say how many of the arrivals, from the first on, need not come again; and why not the next one."""
 
     number: int
@@ -79,26 +79,26 @@ class Inbox:
         """Return the rooms there are."""
         return list(self._rooms.values())
 
-    def take(self, arrivals: Sequence[Arrival], by: str) -> Taken:
+    def take(self, arrivals: Sequence[Arrival], by: str) -> Stored:
         """Write what is new of the arrivals, in order; it is on the disk when this returns."""
         with self._lock:
-            taken = Taken(len(arrivals))
+            taken = Stored(len(arrivals))
             new: list[Arrival] = []
             for number, arrival in enumerate(arrivals):
                 try:
                     self._take(arrival, by, new)
                 except Unreadable as fault:
-                    taken = Taken(number, fault.reason, is_for_good=True)
+                    taken = Stored(number, fault.reason, is_for_good=True)
                     break
                 except (StoreError, OSError) as fault:
-                    taken = Taken(number, self._why(fault))
+                    taken = Stored(number, self._why(fault))
                     break
             try:
                 # Also where nothing was new: what comes twice may be what could not be forced to the disk before.
                 for room in self._rooms.values():
                     room.sync()
             except OSError as fault:
-                return Taken(0, self._why(fault))
+                return Stored(0, self._why(fault))
         for arrival in new:
             self._told(arrival)
         return taken

@@ -16,7 +16,7 @@ from tocsin.delivery.sightings import START, read_on
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
 from tocsin.receiver.arrival import Arrival
-from tocsin.receiver.inbox import Inbox, Taken
+from tocsin.receiver.inbox import Inbox, Stored
 from tocsin.receiver.positions import Positions
 from tocsin.receiver.room import RoomName
 from tocsin.sinks.base import Origin
@@ -48,7 +48,7 @@ def room(tmp_path: Path) -> Path:
 def test_a_line_leaves_as_it_came_with_where_it_came_from(
     new_inbox: NewInbox, arrival: NewArrival, members: Any, room: Path
 ) -> None:
-    assert new_inbox().take([arrival(offset=313)], "tls") == Taken(1)
+    assert new_inbox().take([arrival(offset=313)], "tls") == Stored(1)
     (line,) = stored(room)
     assert line.pop("received") == {"by": "tls", "process": "p1", "generation": 0, "offset": 313}
     assert line.pop("origin")["process"] != "p1"
@@ -61,8 +61,8 @@ def test_what_comes_twice_is_there_once(new_inbox: NewInbox, arrival: NewArrival
     """A sender goes on from what it has committed, so all up to the furthest of a generation was there."""
     inbox = new_inbox()
     inbox.take([arrival(offset=10), arrival(offset=20)], "tcp")
-    assert inbox.take([arrival(offset=10), arrival(offset=20), arrival(offset=30)], "tcp") == Taken(3)
-    assert inbox.take([arrival(offset=10, generation=1), arrival(offset=10, process="p2")], "tcp") == Taken(2)
+    assert inbox.take([arrival(offset=10), arrival(offset=20), arrival(offset=30)], "tcp") == Stored(3)
+    assert inbox.take([arrival(offset=10, generation=1), arrival(offset=10, process="p2")], "tcp") == Stored(2)
     assert (inbox.stored, inbox.repeated) == (5, 2)
     assert len(stored(room)) == 5
 
@@ -156,7 +156,7 @@ def test_a_disk_that_is_full_takes_nothing_and_leaves_no_trace(
     assert taken.number == 0
     assert "No space left on device" in taken.fault
     monkeypatch.setattr("tocsin.receiver.writer.os.pwrite", write)
-    assert inbox.take([arrival(offset=20), arrival(offset=30)], "tcp") == Taken(2)
+    assert inbox.take([arrival(offset=20), arrival(offset=30)], "tcp") == Stored(2)
     assert len(stored(room)) == 3
 
 
@@ -174,7 +174,7 @@ def test_a_disk_that_fails_to_sync_acknowledges_nothing_until_it_does(
     assert inbox.take([arrival(offset=10)], "tcp").number == 0
     assert inbox.take([arrival(offset=10)], "tcp").number == 0
     monkeypatch.setattr("tocsin.receiver.writer.os.fdatasync", sync)
-    assert inbox.take([arrival(offset=10)], "tcp") == Taken(1)
+    assert inbox.take([arrival(offset=10)], "tcp") == Stored(1)
 
 
 @pytest.mark.complaints
@@ -263,7 +263,7 @@ def test_a_loss_is_told_by_the_receiver_s_own_spool(new_inbox: NewInbox, arrival
 
 
 def test_a_check_is_answered_and_kept_nowhere(new_inbox: NewInbox, arrival: NewArrival, room: Path) -> None:
-    assert new_inbox().take([arrival(check=True, occurrences=0, process="check1")], "tcp") == Taken(1)
+    assert new_inbox().take([arrival(check=True, occurrences=0, process="check1")], "tcp") == Stored(1)
     assert not room.exists()
 
 
