@@ -19,7 +19,7 @@ from tocsin.complaints import complain, say
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
-from tocsin.delivery.host import SLICE_PAUSE_S, Host, native_sleep
+from tocsin.delivery.host import SLICE_PAUSE_S, Host, is_before_fork, native_sleep
 from tocsin.delivery.term import Term
 from tocsin.delivery.wish import Wish
 from tocsin.event import limits
@@ -240,7 +240,10 @@ class Reporter:
         for look in self._looks:
             look()
         if self.settings.delivery == "thread":
-            self._host.start()
+            if is_before_fork():
+                self.intake.is_asleep = True  # to be asked again: without workers, this process becomes one
+            else:
+                self._host.start()
 
     def _at_exit(self) -> None:
         """Deliver if nobody else is left to, which delays the exit by at most EXIT_DELAY_S. Spooling goes on.

@@ -18,14 +18,18 @@ from tocsin.event import limits
 from tocsin.event.errors import ConfigError, StoreError, TocsinError
 from tocsin.routing.issues import is_muted
 from tocsin.routing.opening import has_state, open_state
+from tocsin.routing.policy import Policy
+from tocsin.routing.router import Route
 from tocsin.routing.state import LEDGER, Cursor, State
-from tocsin.sinks.registry import load_type
+from tocsin.sinks.base import SinkContext
+from tocsin.sinks.registry import build, load_type
 from tocsin.spool.folder import Folder
 from tocsin.spool.reader import GenerationReader, SpoolReader
 from tocsin.spool.tallies import LOSSES, TALLIES
 
 __all__ = ["FIRST_DELIVERY", "Consumer", "ProcessSight", "Survey", "survey"]
 
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 FIRST_DELIVERY: Final = "the first delivery"  # stands for all sinks while nobody has ever delivered
 
 
@@ -104,7 +108,13 @@ def survey(where: Place, now: datetime) -> Survey:
             state = open_state(folder, where.state, read_only=True)
             try:
                 is_led = bool(holder(folder))
-                consumers = [_consumer(name, state, readers, now, is_led) for name in state.consumers()]
+                routes = _routes(where)
+                consumers = [
+                    _told_consumer(name, state, now, is_led, routes.get(name))
+                    if _is_told(name)
+                    else _reading_consumer(name, state, readers)
+                    for name in state.consumers()
+                ]
                 for name, total in state.losses().items():
                     counted[name] = max(total, counted.get(name, 0))
             finally:
@@ -129,14 +139,24 @@ def survey(where: Place, now: datetime) -> Survey:
     )
 
 
-def _consumer(name: str, state: State, readers: Sequence[GenerationReader], now: datetime, is_led: bool) -> Consumer:
-    return _told_consumer(name, state, now, is_led) if _is_told(name) else _reading_consumer(name, state, readers)
+def _routes(where: Place) -> dict[str, Route]:
+    """Return what each sink chooses; without a configuration that is not known, so none."""
+    settings = where.settings
+    if settings is None:
+        return {}
+    built, _ = build(settings.sinks, SinkContext(settings.application, settings.environment, settings.host))
+    for each in built:
+        each.sink.close()
+    return {
+        each.identity: Route(each.identity, each.kinds, each.levelno, Policy(), _EVER, each.loggers) for each in built
+    }
 
 
-def _told_consumer(name: str, state: State, now: datetime, is_led: bool) -> Consumer:
+def _told_consumer(name: str, state: State, now: datetime, is_led: bool, route: Route | None) -> Consumer:
     """Where somebody leads, a fault that is not told yet has its reason: it gathers others, or a cap holds it back."""
-    since = state.consumer_since(name) or datetime.min.replace(tzinfo=UTC)
-    untold = [pair for pair in state.untold(name, since=since) if not is_muted(pair[0], now)]
+    since = state.consumer_since(name) or _EVER
+    chosen = [pair for pair in state.untold(name, since=since) if route is None or route.tells(pair[0])]
+    untold = [pair for pair in chosen if not is_muted(pair[0], now)]
     number = sum(issue.count - (told.count if told else 0) for issue, told in untold)
     never = [issue.first_seen for issue, told in untold if told is None and issue.kind != "warning"]
     pending = state.pending(name)

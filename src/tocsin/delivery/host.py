@@ -13,7 +13,7 @@ from tocsin.delivery.job import start_native_thread
 from tocsin.delivery.term import Term
 from tocsin.event import limits
 
-__all__ = ["SLICE_PAUSE_S", "Host", "native_sleep"]
+__all__ = ["SLICE_PAUSE_S", "Host", "is_before_fork", "native_sleep"]
 
 SLICE_PAUSE_S: Final = 0.0005  # lets go of the GIL between slices, so that requests are not held up
 
@@ -100,6 +100,19 @@ class Host:
             complain("delivery", f"delivery ended: {type(fault).__name__}", fault)
         finally:
             self._is_running = False
+
+
+def is_before_fork() -> bool:
+    """Tell whether this is uWSGI's master, which loads the application and forks the workers from itself.
+
+    It forks behind Python's back, so nothing makes the interpreter's lock anew: a thread that waits for that lock just
+    then leaves it such that every worker hangs at its next switch of threads, for good.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    try:
+        return uwsgi is not None and uwsgi.worker_id() == 0 and uwsgi.mule_id() == 0
+    except AttributeError:
+        return False  # a module of that name which isn't the server's
 
 
 def native_sleep() -> Callable[[float], None]:

@@ -63,6 +63,23 @@ def test_fault_that_a_dead_leader_counted_but_never_told_is_critical(spool: Any,
     assert answer.out.startswith("tocsin CRITICAL: nobody delivers while 1 occurrence waits; ")
 
 
+def test_fault_that_no_sink_is_to_be_told_of_is_no_backlog(
+    spool: Any, call: Any, new_event: Any, configuration: Any
+) -> None:
+    """Nobody leads an application that is idle, and a mail of other loggers' faults is not overdue for that."""
+    spool.add(new_event(age_s=90), 1)
+    state = SqliteState(spool.folder.state)
+    state.add_consumer("mail:mail.example.org:25/ops@example.org", datetime(2026, 1, 1, tzinfo=UTC))
+    state.close()
+    text = configuration.read_text().partition("[[sinks]]")[0].replace('"spool"', f'"{spool.path}"')
+    mail = 'type = "mail"\nhost = "mail.example.org"\nto = ["ops@example.org"]\n'
+    configuration.write_text(f'{text}[[sinks]]\n{mail}loggers = ["shop.billing"]\n')
+    assert "ZeroDivisionError" in call("issues", "--config", str(configuration)).out
+    assert call("status", "--config", str(configuration)).code == 0
+    configuration.write_text(f"{text}[[sinks]]\n{mail}")
+    assert call("status", "--config", str(configuration)).code == 2
+
+
 def test_any_other_folder_is_no_spool(call: Any) -> None:
     for command in ("status", "issues"):
         answer = call(command, "--spool", "/etc")

@@ -212,7 +212,7 @@ def test_http_faults() -> None:
 
 def test_http_without_urllib3_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'tocsin\[http\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'urllib3>=2\.2'"):
         HTTPHandler("localhost", "/")
 
 

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -283,3 +284,17 @@ def test_a_dead_mail_server_is_told_by_the_other_sinks(
     assert len(told) == 1
     assert "mail:127.0.0.1:1/[masked] has failed since" in told[0]["message"]
     reporter.close(0)
+
+
+def test_no_thread_starts_in_a_master_of_uwsgi_which_forks_behind_python_s_back(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker made while a thread waits for the interpreter's lock hangs; a server without workers becomes one."""
+    server = SimpleNamespace(worker_id=lambda: 0, mule_id=lambda: 0)
+    monkeypatch.setitem(sys.modules, "uwsgi", server)
+    reporter = tocsin.setup(config)
+    reporter.report(message="while it is loaded")
+    assert not reporter.is_hosting
+    server.worker_id = lambda: 1
+    reporter.report(message="while it serves")
+    assert reporter.is_hosting
