@@ -48,6 +48,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
+    if not hasattr(os, "pwrite"):
+        raise ConfigError("tocsin receive needs a POSIX system such as Linux; on this one it can't store what comes")
     listens = _listens(options)
     files, token = _files(options, listens), _token(options, listens)
     settings = _settings(options, console)

@@ -155,3 +155,11 @@ def test_a_complaint_is_said_once(tmp_path: Path) -> None:
     code += "from tocsin.complaints import complain; complain('a', 'only once')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.count("only once") == 1
+
+
+def test_a_system_that_cannot_store_is_told_before_anything_listens(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows."""
+    monkeypatch.delattr("os.pwrite")
+    answer = call("receive", "--listen", "tcp://127.0.0.1:0")
+    assert answer.code == 2
+    assert "needs a POSIX system" in answer.err
