@@ -77,7 +77,8 @@ class Windows:
         return ["wine", _PYTHON, "-X", "utf8", "-B", *arguments]
 
     def _surroundings(self, environment: dict[str, str], is_traced: bool) -> dict[str, Any]:
-        own = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        own = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        own["LC_ALL"] = "C.UTF-8"  # else Wine makes question marks of what an argument holds beyond ASCII
         own |= {
             "WINEPREFIX": str(_FOLDER / "prefix"),
             "WINEDEBUG": _TRACE if is_traced else "-all",
