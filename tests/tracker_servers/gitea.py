@@ -16,7 +16,7 @@ _MOST = 50  # MAX_RESPONSE_ITEMS
 
 
 class GiteaServer(Server):
-    """Be one repository, acme/shop. Labels go by numbers; one that isn't there filters nothing."""
+    """Be one repository, acme/shop. Labels go by numbers: a name asks for all of that name, one not there for none."""
 
     routes: ClassVar[dict[str, str]] = {
         f"GET {_REPO}": "repository",
@@ -25,6 +25,7 @@ class GiteaServer(Server):
         rf"PATCH {_REPO}/issues/(\d+)": "update",
         f"GET {_REPO}/labels": "labels_listed",
         f"POST {_REPO}/labels": "label",
+        rf"PATCH {_REPO}/labels/(\d+)": "label_edited",
         rf"GET {_REPO}/issues/(\d+)/comments": "comments",
         rf"POST {_REPO}/issues/(\d+)/comments": "comment",
     }
@@ -33,6 +34,8 @@ class GiteaServer(Server):
         super().__init__()
         self.labels: list[str] = ["bug", "wontfix"]  # a label's number is its place
         self.users = {"gopher"}
+        self.may_write = True  # else labels of new issues are dropped, and none can be made
+        self.about = {"full_name": "acme/shop", "has_issues": True, "archived": False}
 
     def authenticate(self, request: Request) -> None:
         if request.headers.get("authorization") not in (f"token {TOKEN}", f"token {READ_ONLY}"):
@@ -42,7 +45,7 @@ class GiteaServer(Server):
         raise Refusal(403, {"message": "token does not have at least one of required scope(s): [write:issue]"})
 
     def repository(self, query: Mapping[str, str]) -> Answer:
-        return 200, {"full_name": "acme/shop", "has_issues": True, "archived": False}
+        return 200, self.about
 
     def labels_listed(self, query: Mapping[str, str]) -> Answer:
         asked = self.parameters(query, "limit", "page")
@@ -51,10 +54,21 @@ class GiteaServer(Server):
 
     def label(self, value: Any) -> Answer:
         asked = self.fields(value, {"name": str, "color": str}, {"description": str})
+        if not self.may_write:
+            self.forbid()
         if not asked["color"].startswith("#") or len(asked["name"]) > 50:
             raise Refusal(422, {"message": "[Color]: Hexadecimal"})
         self.labels.append(asked["name"])  # twice, if asked twice
         return 201, {"id": len(self.labels), "name": asked["name"]}
+
+    def label_edited(self, number: str, value: Any) -> Answer:
+        asked = self.fields(value, {}, {"name": str, "color": str, "description": str})
+        if not self.may_write:
+            self.forbid()
+        if not 0 < int(number) <= len(self.labels):
+            raise Refusal(404, {"message": "label does not exist"})
+        self.labels[int(number) - 1] = asked.get("name", self.labels[int(number) - 1])
+        return 200, {"id": int(number), "name": self.labels[int(number) - 1]}
 
     def listed(self, query: Mapping[str, str]) -> Answer:
         asked = self.parameters(query, "labels", "state", "type", "limit", "page")
@@ -62,7 +76,7 @@ class GiteaServer(Server):
         rows = [
             self.shown(each)
             for each in reversed(self.tickets.values())
-            if (not wished or wished & set(each["labels"]))
+            if all(each["labels"].count(name) >= self.labels.count(name) for name in wished)
             and asked.get("state", "open") in ("all", each["state"])
             and not (each["is_pull"] and asked.get("type") == "issues")
         ]
@@ -76,7 +90,7 @@ class GiteaServer(Server):
         numbers = asked.get("labels", [])
         if not all(isinstance(number, int) and 0 < number <= len(self.labels) for number in numbers):
             raise Refusal(422, {"message": "labels are numbers"})
-        names = [self.labels[number - 1] for number in numbers]
+        names = [self.labels[number - 1] for number in numbers] if self.may_write else []
         return 201, self.shown(self.add(asked["title"], asked.get("body", ""), names))
 
     def add(self, title: str, body: str, labels: list[str], **more: Any) -> dict[str, Any]:

@@ -34,19 +34,23 @@ class GitHubServer(Server):
         super().__init__()
         self.may_push = True
         self.assignable = {"octocat"}
+        self.labels: set[str] = {"bug"}
+        self.about: dict[str, Any] = {"full_name": "acme/shop", "has_issues": True, "archived": False}
 
     def authenticate(self, request: Request) -> None:
         if request.headers.get("authorization") not in (f"Bearer {TOKEN}", f"Bearer {READ_ONLY}"):
             raise Refusal(401, {"message": "Bad credentials", "status": "401"})
         if request.headers.get("accept") != "application/vnd.github+json":
             self.faults.append("Accept isn't application/vnd.github+json")
+        if request.headers.get("x-github-api-version") not in ("2022-11-28", "2026-03-10"):
+            raise Refusal(400, {"message": "The version is not supported"})
 
     def forbid(self) -> None:
         raise Refusal(403, {"message": "Resource not accessible by personal access token", "status": "403"})
 
     def repository(self, query: Mapping[str, str]) -> Answer:
         rights = {"admin": False, "maintain": False, "push": self.may_push, "triage": self.may_push, "pull": True}
-        return 200, {"full_name": "acme/shop", "has_issues": True, "archived": False, "permissions": rights}
+        return 200, {**self.about, "permissions": rights}
 
     def user(self, query: Mapping[str, str]) -> Answer:
         return 200, {"login": "tocsin-bot", "id": 1}
@@ -80,13 +84,25 @@ class GitHubServer(Server):
         optional = {"body": str, "labels": list, "assignees": list, "type": str}
         asked = self.fields(value, {"title": str}, optional)
         self.validate(asked)
+        if not self.may_push and not set(asked.get("labels", ())) <= self.labels:
+            error = {"resource": "Repository", "field": "label", "code": "unauthorized"}
+            message = "You do not have permission to create labels on this repository."
+            raise Refusal(403, {"message": message, "errors": [error], "status": "403"})
         return 201, self.shown(self.add(asked["title"], asked.get("body", ""), asked.get("labels", [])))
 
     def add(self, title: str, body: str, labels: list[str], **more: Any) -> dict[str, Any]:
         number = len(self.tickets) + 1
         kept = list(labels) if self.may_push else []
         ticket = {"number": number, "title": title, "body": body, "labels": kept, "state": "open", "reason": None}
-        ticket |= {"closed_at": None, "comments": [], "is_pull": False, "creator": "tocsin-bot", **more}
+        ticket |= {
+            "closed_at": None,
+            "comments": [],
+            "is_pull": False,
+            "creator": "tocsin-bot",
+            "locked": False,
+            **more,
+        }
+        self.labels |= set(kept)
         self.tickets[number] = ticket
         return ticket
 
@@ -111,6 +127,8 @@ class GitHubServer(Server):
         self.validate(asked)
         ticket = self.of(number)
         if asked.get("state") == "open" and ticket["state"] == "closed":
+            if not self.may_push:  # a collaborator closed it
+                raise Refusal(422, {"message": "Validation Failed", "errors": []})
             asked |= {"reason": "reopened", "closed_at": None}
         ticket.update(asked)
         return 200, self.shown(ticket)
@@ -125,6 +143,8 @@ class GitHubServer(Server):
         self.validate(asked)
         if not asked["body"].strip():
             raise Refusal(422, {"message": "Validation Failed"})
+        if self.of(number)["locked"] and not self.may_push:
+            raise Refusal(403, {"message": "Unable to create comment because issue is locked.", "status": "403"})
         self.of(number)["comments"].append(asked["body"])
         return 201, {"id": 1, "body": asked["body"]}
 
@@ -135,7 +155,7 @@ class GitHubServer(Server):
 
     def shown(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
         number = ticket["number"]
-        found = {name: ticket[name] for name in ("number", "title", "body", "state")}
+        found = {name: ticket[name] for name in ("number", "title", "body", "state", "locked")}
         found |= {"labels": [{"id": 1, "name": name, "color": "ededed"} for name in ticket["labels"]]}
         found |= {"state_reason": ticket["reason"], "comments": len(ticket["comments"])}
         found["closed_at"] = f"{ticket['closed_at']:%Y-%m-%dT%H:%M:%SZ}" if ticket["closed_at"] else None

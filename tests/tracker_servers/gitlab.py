@@ -44,7 +44,8 @@ class GitLabServer(Server):
         return 404, {"message": "404 Project Not Found"}
 
     def project(self, query: Mapping[str, str]) -> Answer:
-        rights = {"project_access": {"access_level": self.access_level}, "group_access": None}
+        access = {"access_level": self.access_level} if self.access_level else None
+        rights = {"project_access": access, "group_access": None}
         return 200, {"id": 1, "path_with_namespace": "acme/web/shop", "permissions": rights}
 
     def users(self, query: Mapping[str, str]) -> Answer:

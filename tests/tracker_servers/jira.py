@@ -15,7 +15,7 @@ __all__ = ["USER", "JiraServer"]
 
 USER = "bot@example.org"
 _API = "/rest/api/2"
-_RIGHTS = ("CREATE_ISSUES", "EDIT_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES")
+_RIGHTS = ("BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES")
 _CATEGORIES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done"}
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tocsin.sinks.base import Accepted
+from tocsin.sinks.base import Accepted, Unavailable
 from tocsin.sinks.tickets.ticket import keyword_of
 from tocsin.testing.contract import notice_of
 from tracker_cases import TrackerCases, TrackerContract, new_event, told
@@ -62,3 +62,29 @@ class TestLifeCycle(TrackerCases):
         self.server.add("mends it", "", [keyword_of(event.fingerprint)], is_pull=True)
         assert isinstance(self.new_sink().notify(told("new", event)), Accepted)
         assert len(self.server.tickets) == 2
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_who_may_make_no_labels_makes_no_issue(self, is_there: bool) -> None:
+        """Gitea drops a reader's labels without a word: the issue would be made again with each notice."""
+        event = new_event()
+        self.server.labels += [keyword_of(event.fingerprint)] if is_there else []
+        self.server.may_write = False
+        outcome = self.new_sink().notify(told("new", event))
+        assert isinstance(outcome, Unavailable)
+        assert "write:issue" in outcome.remedy
+        assert self.server.tickets == {}
+
+    @pytest.mark.parametrize(("name", "value", "words"), [("archived", True, "archived"), ("has_issues", False, "off")])
+    def test_a_check_fails_where_nothing_can_be_written(self, name: str, value: bool, words: str) -> None:
+        self.server.about[name] = value
+        outcome = self.new_sink().notify(told("check", new_event()))
+        assert isinstance(outcome, Unavailable)
+        assert words in outcome.reason
+
+    def test_two_labels_of_the_same_name_make_no_second_issue(self) -> None:
+        """As two makers at once leave them: a search by name asks for both, so an issue gets both."""
+        event, sink = new_event(), self.new_sink()
+        self.server.labels += [keyword_of(event.fingerprint)] * 2
+        for _ in range(3):
+            assert isinstance(sink.notify(told("update", event)), Accepted)
+        assert len(self.server.tickets) == 1

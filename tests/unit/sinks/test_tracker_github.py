@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tocsin.event import limits
-from tocsin.sinks.base import Accepted, Unavailable
+from tocsin.sinks.base import Accepted, Refused, Unavailable
 from tocsin.sinks.tickets.ticket import keyword_of
 from tracker_cases import TrackerCases, TrackerContract, new_event, told
 from tracker_servers.github import GitHubServer
@@ -113,3 +113,67 @@ class TestLifeCycle(TrackerCases):
         monkeypatch.setattr("tocsin.sinks.tickets.rest.ANSWER_BYTES", 100_000)
         assert isinstance(sink.notify(told("update", event)), Accepted)
         assert len(self.server.tickets[1]["comments"]) == 4
+
+    def test_a_label_that_may_not_be_made_is_left_out(self) -> None:
+        """Without the right to push, a label that isn't there yet is refused by 403: the issue comes without labels."""
+        self.server.may_push = False
+        sink = self.new_sink(labels=["bug"], assignees=["octocat"])
+        for event in (new_event(), new_event()):
+            assert isinstance(sink.notify(told("new", event)), Accepted)
+            assert isinstance(sink.notify(told("update", event)), Accepted)
+        assert [each["labels"] for each in self.server.tickets.values()] == [[], []]
+        assert [len(each["comments"]) for each in self.server.tickets.values()] == [1, 1]
+
+    def test_a_label_of_ones_own_that_is_refused_is_left_out(self) -> None:
+        """Labels have at most 50 characters; the fault's own is kept."""
+        event = new_event()
+        assert isinstance(self.new_sink(labels=["long" * 20]).notify(told("new", event)), Accepted)
+        assert self.server.tickets[1]["labels"] == [keyword_of(event.fingerprint)]
+
+    def test_a_locked_conversation_is_refused_for_good(self) -> None:
+        """Where the account may push, it is commented; else nobody waits for it to be unlocked."""
+        event, sink = new_event(), self.new_sink()
+        sink.notify(told("new", event))
+        self.server.tickets[1]["locked"] = True
+        assert isinstance(sink.notify(told("update", event)), Accepted)
+        self.server.may_push = False
+        outcome = sink.notify(told("update", event))
+        assert isinstance(outcome, Refused)
+        assert "/issues/1 is locked" in outcome.reason
+        assert len(self.server.tickets[1]["comments"]) == 1
+
+    def test_who_may_not_reopen_says_so(self) -> None:
+        """Without the right to push, what a collaborator closed stays closed; the description is kept up."""
+        self.server.may_push = False
+        event, sink = new_event(), self.new_sink()
+        sink.notify(told("new", event))
+        self.server.shut(1, "fixed")
+        assert isinstance(sink.notify(told("comeback", event, episode_count=4_711)), Accepted)
+        assert not self.server.is_open(1)
+        assert self.server.tickets[1]["comments"][0].startswith("It stays closed: without the right to push")
+        assert "| 4,711 |" in self.server.tickets[1]["body"]
+
+    @pytest.mark.parametrize(("name", "value", "words"), [("archived", True, "archived"), ("has_issues", False, "off")])
+    def test_a_check_fails_where_nothing_can_be_written(self, name: str, value: bool, words: str) -> None:
+        self.server.about[name] = value
+        outcome = self.new_sink().notify(told("check", new_event()))
+        assert isinstance(outcome, Unavailable)
+        assert words in outcome.reason
+
+    def test_the_open_one_is_taken_among_a_thousand_with_the_label(self) -> None:
+        """The latest that is open, though people put the label on many."""
+        event, sink = new_event(), self.new_sink()
+        for number in range(1_000):
+            self.server.add(f"copy {number}", "", [keyword_of(event.fingerprint)])
+        self.server.shut(1_000, "fixed")
+        assert isinstance(sink.notify(told("update", event)), Accepted)
+        assert len(self.server.tickets) == 1_000
+        assert len(self.server.tickets[999]["comments"]) == 1
+
+    def test_an_issue_that_was_deleted_or_transferred_is_made_again(self) -> None:
+        """It is listed no more."""
+        event, sink = new_event(), self.new_sink()
+        sink.notify(told("new", event))
+        self.server.tickets[1]["labels"] = []
+        assert isinstance(sink.notify(told("update", event)), Accepted)
+        assert self.labelled(event) == [2]

@@ -48,3 +48,10 @@ class TestLifeCycle(TrackerCases):
         assert isinstance(sink.notify(told("new", new_event())), Accepted)
         assert self.server.tickets[1]["labels"][1:] == ["bug"]
         assert [each["assignees"] for each in self.server.tickets.values()] == [[7], []]
+
+    def test_a_role_that_is_not_told_is_no_missing_right(self) -> None:
+        """An administrator is no member, and neither is who comes by a group that the project is shared with."""
+        self.server.access_level = 0
+        checked = self.new_sink().notify(notice_of("check"))
+        assert isinstance(checked, Accepted)
+        assert "not proved, since the account's role is not told" in checked.detail

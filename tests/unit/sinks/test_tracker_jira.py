@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tocsin.sinks.base import Accepted, Unavailable
+from tocsin.sinks.tickets.ticket import keyword_of
 from tocsin.testing.contract import notice_of
 from tracker_cases import TrackerCases, TrackerContract, new_event, told
 from tracker_servers.jira import USER, JiraServer
@@ -86,6 +87,16 @@ class TestDataCenter(TrackerCases):
         checked = self.new_sink(issue_type="Story").notify(notice_of("check"))
         assert isinstance(checked, Accepted)
         assert "the project has no issue type 'Story', but Task, Bug" in checked.detail
+
+    def test_fields_do_not_take_away_what_an_issue_is_found_by(self) -> None:
+        """Labels and project are ours; a type by its number and a priority are theirs to say."""
+        event = new_event()
+        fields = {"labels": ["web"], "project": {"key": "OTHER"}, "priority": {"name": "Medium"}}
+        sink = self.new_sink(fields=fields, labels=["has spaces"])
+        assert isinstance(sink.notify(told("new", event)), Accepted)
+        assert self.labelled(event) == [1]
+        assert self.server.tickets[1]["labels"] == [keyword_of(event.fingerprint)]
+        assert self.server.tickets[1]["fields"]["priority"] == {"name": "Medium"}
 
 
 class TestCloud(TrackerCases):

@@ -12,7 +12,7 @@ from tocsin.config.settings import SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.render.markup import code
 from tocsin.sinks import registry
-from tocsin.sinks.base import Failed, SinkContext
+from tocsin.sinks.base import Failed, SinkContext, Unavailable
 from tocsin.sinks.http import Http, Reply
 from tocsin.sinks.tickets.rest import Rest, moment
 
@@ -176,7 +176,7 @@ class OneReply:
         (404, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9999999999"}, "place", False),
         (410, {}, "place", False),
         (422, {}, "mend there what it says; the same is tried again", False),
-        (429, {}, "it takes no more calls for now; it is tried again", False),
+        (429, {}, "it takes no more calls for now; it is tried again", True),
         (429, {"ratelimit-remaining": "0", "ratelimit-reset": "9999999999"}, "it takes no more", True),
         (302, {"location": "https://login.example.org/"}, "place", False),
     ],
@@ -190,6 +190,17 @@ def test_what_a_status_means(status: int, headers: dict[str, str], remedy: str, 
     assert outcome.remedy.startswith(remedy)
     assert (getattr(outcome, "retry_after_s", None) is not None) == is_waiting
     assert (getattr(outcome, "retry_after_s", None) or 0) <= 3600
+
+
+def test_a_limit_that_says_not_for_how_long_is_waited_out() -> None:
+    """GitHub's secondary limit may come as a bare 403: then a minute, and no word of missing rights."""
+    body = b'{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}'
+    rest = Rest(cast("Http", OneReply(Reply(403, {}, body))), {}, rights="rights", place="place")
+    with pytest.raises(Failed) as failed:
+        rest.get("/x", dict, step="testing")
+    assert isinstance(failed.value.outcome, Unavailable)
+    assert failed.value.outcome.retry_after_s == 60
+    assert failed.value.outcome.remedy.startswith("it takes no more calls")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"7"])

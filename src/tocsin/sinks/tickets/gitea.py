@@ -10,7 +10,7 @@ from tocsin.render.markup import Markup
 from tocsin.sinks.endpoint import http_url
 from tocsin.sinks.http import HTTP_SETTINGS, Http
 from tocsin.sinks.tickets.lifecycle import TICKET_SETTINGS
-from tocsin.sinks.tickets.rest import Rest, brief, chosen, has, moment
+from tocsin.sinks.tickets.rest import Rest, brief, chosen, has, moment, require_writable
 from tocsin.sinks.tickets.rest_sink import ASSIGNEES, LABELS, TOKEN, RestSink, repository
 from tocsin.sinks.tickets.ticket import Draft, Ticket, TicketState, Tracker
 
@@ -49,10 +49,19 @@ class _Repository:
         if draft.keyword not in numbers:
             label = {"name": draft.keyword, "color": _COLOUR, "description": "a fault, kept by tocsin"}
             made = self._rest.send("POST", f"{self._repo}/labels", label, dict, step="making a label")
-            numbers[draft.keyword] = made.get("id")
-        needed = {"title": draft.title, "body": draft.body, "labels": list(numbers.values())}
+            numbers[draft.keyword] = [made.get("id")]
+        else:
+            # Labels of who may not write are dropped without a word, and the issue would never be found again: the
+            # same right is needed for this, which changes nothing.
+            path = f"{self._repo}/labels/{numbers[draft.keyword][0]}"
+            self._rest.send("PATCH", path, {"name": draft.keyword}, dict, step="proving the right to label")
+        needed = {
+            "title": draft.title,
+            "body": draft.body,
+            "labels": [number for each in numbers.values() for number in each],
+        }
         wished = {"assignees": list(self._options["assignees"])} if self._options["assignees"] else {}
-        return self._ticket(self._rest.make(f"{self._repo}/issues", needed, wished))
+        return self._ticket(self._rest.make(f"{self._repo}/issues", {**needed, **wished}, needed))
 
     def has_said(self, ticket: Ticket, mark: str) -> bool:
         """Look through the description and the comments."""
@@ -73,13 +82,12 @@ class _Repository:
     def check(self) -> str:
         """Ask for the repository, its issues and labels."""
         about = self._rest.get(self._repo, dict, step="asking for the repository")
+        require_writable(about, self._options["repository"])
         self._rest.get(f"{self._repo}/issues", list, step="searching", state="all", type="issues", limit=1)
-        missing = [name for name in self._options["labels"] if name not in self._label_numbers(self._options["labels"])]
+        wished = list(self._options["labels"])
+        known = self._label_numbers(wished) if wished else {}
+        missing = [name for name in wished if name not in known]
         told = [f"{self._options['repository']} has issues that the token may read"]
-        if about.get("has_issues") is False:
-            told = ["issues are switched off in this repository: switch them on in its settings"]
-        if about.get("archived") is True:
-            told.append("the repository is archived: nothing can be written")
         if missing:
             told.append(f"there is no label {', '.join(missing)}, so it is left out")
         told.append("not proved without an issue: the right to write")
@@ -89,16 +97,19 @@ class _Repository:
         """Close the connection. May be called twice."""
         self._rest.close()
 
-    def _label_numbers(self, wished: list[str]) -> dict[str, Any]:
-        """Return the numbers of those labels that are there."""
-        numbers: dict[str, Any] = {}
+    def _label_numbers(self, wished: list[str]) -> dict[str, list[Any]]:
+        """Return the numbers of those labels that are there.
+
+        Two may have the same name, and a search for it finds what has them both: so an issue gets them both.
+        """
+        numbers: dict[str, list[Any]] = {}
         for page in range(1, _LABEL_PAGES + 1):
             query = {"limit": _LABEL_PAGE, "page": page}
             found = self._rest.get(f"{self._repo}/labels", list, step="asking for labels", **query)
             for label in found:
                 if isinstance(label, dict) and label.get("name") in wished:
-                    numbers.setdefault(str(label["name"]), label.get("id"))
-            if not found or all(name in numbers for name in wished):  # a server may give less than a page asks for
+                    numbers.setdefault(str(label["name"]), []).append(label.get("id"))
+            if not found:  # a server may give less than a page asks for
                 break
         return numbers
 

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Final
 
 from tocsin.config.setting import Setting, text, texts
 from tocsin.render.markup import Markup
+from tocsin.sinks.base import Failed, Refused
 from tocsin.sinks.endpoint import http_url
 from tocsin.sinks.http import HTTP_SETTINGS, Http
 from tocsin.sinks.tickets.lifecycle import TICKET_SETTINGS
-from tocsin.sinks.tickets.rest import SAID_PAGES, Rest, brief, chosen, has, moment
+from tocsin.sinks.tickets.rest import SAID_PAGES, Rest, RestFault, brief, chosen, has, moment, require_writable
 from tocsin.sinks.tickets.rest_sink import ASSIGNEES, LABELS, TOKEN, RestSink, repository
 from tocsin.sinks.tickets.ticket import LOOKED_AT, Draft, Ticket, TicketState, Tracker
 
@@ -20,6 +21,7 @@ _PUBLIC: Final = "https://api.github.com"
 _PAGE: Final = 15  # of whole issues or comments: many long ones are more than an answer may have
 _LATEST_PAGES: Final = 10
 _RIGHTS: Final = "give the token “Issues: read and write” for this repository, or the classic scope repo"
+_STAYS: Final = "It stays closed: without the right to push, this account can't reopen what others closed."
 _PLACE: Final = "check url (the API's, such as https://api.github.com) and repository, and that the token may see it"
 
 
@@ -55,11 +57,20 @@ class _Repository:
         return chosen(self._ticket(each) for each in self._by_text(keyword))
 
     def create(self, draft: Draft) -> Ticket:
-        """Make an issue; assignees and a type that GitHub refuses are left out."""
-        needed = {"title": draft.title, "body": draft.body, "labels": [draft.keyword, *self._options["labels"]]}
-        wished: dict[str, Any] = {"assignees": list(self._options["assignees"]), "type": self._options["issue_type"]}
+        """Make an issue; further labels, assignees and a type that GitHub refuses are left out."""
+        options, path = self._options, f"{self._repo}/issues"
+        bare = {"title": draft.title, "body": draft.body}
+        needed = {**bare, "labels": [draft.keyword]}
+        labelled = {**bare, "labels": [draft.keyword, *options["labels"]]}
+        wished = {"assignees": list(options["assignees"]), "type": options["issue_type"]}
         wished = {name: value for name, value in wished.items() if value}
-        made = self._rest.make(f"{self._repo}/issues", needed, wished)
+        try:
+            made = self._rest.make(path, {**labelled, **wished}, labelled, needed)
+        except RestFault as fault:
+            # Labels of who may not push are dropped, says the documentation; one that is not there yet is refused.
+            if not fault.is_forbidden or self._labels_are_kept():
+                raise
+            made = self._rest.make(path, {**bare, **wished}, bare)
         if draft.keyword not in _labels(made):
             self._may_label = False
         return self._ticket(made)
@@ -69,26 +80,35 @@ class _Repository:
         return has(mark, self._said(ticket))
 
     def comment(self, ticket: Ticket, text: str, body: str | None = None) -> None:
-        """Replace the description, then comment."""
+        """Replace the description, then comment; refused for good where people locked the conversation."""
         if body is not None:
             self._edit(ticket, {"body": body})
         path = f"{self._repo}/issues/{ticket.id}/comments"
-        brief(lambda said: self._rest.send("POST", path, {"body": said}, dict, step="commenting"), text)
+        try:
+            brief(lambda said: self._rest.send("POST", path, {"body": said}, dict, step="commenting"), text)
+        except RestFault as fault:
+            if not fault.is_forbidden or self._read(ticket).get("locked") is not True:
+                raise
+            told = f"the conversation on {ticket.url} is locked, and the account may not push"
+            raise Failed(Refused(told, "unlock it, or give the account the right to push")) from None
 
     def reopen(self, ticket: Ticket, text: str, body: str | None = None) -> None:
-        """Open it with the new description, then comment."""
-        self._edit(ticket, {"state": "open", **({} if body is None else {"body": body})})
-        self.comment(ticket, text)
+        """Open it with the new description, then comment; who may not open it says so in the comment."""
+        try:
+            self._edit(ticket, {"state": "open", **({} if body is None else {"body": body})})
+        except RestFault as fault:
+            if not (fault.is_forbidden or fault.is_refusal) or self._labels_are_kept():
+                raise
+            self.comment(ticket, f"{_STAYS}\n\n{text}", body)
+        else:
+            self.comment(ticket, text)
 
     def check(self) -> str:
         """Ask for the repository, and for issues."""
         about = self._rest.get(self._repo, dict, step="asking for the repository")
+        require_writable(about, self._options["repository"])
         self._rest.get(f"{self._repo}/issues", list, step="searching", state="all", per_page=1)
         told = [f"{self._options['repository']} has issues that the token may read"]
-        if about.get("has_issues") is False:
-            told = ["issues are switched off in this repository: switch them on in its settings"]
-        if about.get("archived") is True:
-            told.append("the repository is archived: nothing can be written")
         if not self._labels_are_kept():
             told.append("the account may not push, so issues get no label and are found by their text")
         told.append("not proved without an issue: the right to write")
@@ -100,6 +120,9 @@ class _Repository:
 
     def _edit(self, ticket: Ticket, change: Mapping[str, Any]) -> None:
         self._rest.send("PATCH", f"{self._repo}/issues/{ticket.id}", change, dict, step="changing an issue")
+
+    def _read(self, ticket: Ticket) -> dict[str, Any]:
+        return self._rest.get(f"{self._repo}/issues/{ticket.id}", dict, step="reading an issue")
 
     def _labels_are_kept(self) -> bool:
         if self._may_label is None:
@@ -123,8 +146,7 @@ class _Repository:
     def _said(self, ticket: Ticket) -> Iterator[list[str]]:
         """Yield the description and the comments, which come the oldest first: so from the last page backwards."""
         yield [ticket.body]
-        now = self._rest.get(f"{self._repo}/issues/{ticket.id}", dict, step="reading an issue")
-        count = now.get("comments")
+        count = self._read(ticket).get("comments")
         last = -(-count // _PAGE) if isinstance(count, int) else 1
         for page in range(last + 1, max(last + 1 - SAID_PAGES, 0), -1):  # one more: they are counted with a lag
             query = {"per_page": _PAGE, "page": page}

@@ -66,7 +66,8 @@ class _Project:
             "description": draft.body,
             "labels": ",".join([draft.keyword, *self._options["labels"]]),
         }
-        return self._ticket(self._rest.make(f"{self._project}/issues", needed, self._wished()))
+        path = f"{self._project}/issues"
+        return self._ticket(self._rest.make(path, {**needed, **self._wished()}, needed))
 
     def has_said(self, ticket: Ticket, mark: str) -> bool:
         """Look through the description and the latest comments."""
@@ -92,8 +93,10 @@ class _Project:
         rights = about.get("permissions")
         each = [rights.get(name) for name in ("project_access", "group_access")] if isinstance(rights, dict) else []
         levels = [found.get("access_level") for found in each if isinstance(found, dict)]
-        role = max((level for level in levels if isinstance(level, int)), default=0)
-        if role < _PLANNER:
+        known = [level for level in levels if isinstance(level, int)]
+        if not known:  # an administrator's, by a group the project is shared with, or none
+            told.append(f"not proved, since the account's role is not told: the right to make labels; else {_RIGHTS}")
+        elif max(known) < _PLANNER:
             told.append(f"the account's role has no right to make labels: {_RIGHTS}")
         told.append("not proved without an issue: the right to write")
         return "; ".join(told)

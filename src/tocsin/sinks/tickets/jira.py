@@ -58,27 +58,24 @@ class _Project:
         return chosen(self._ticket(each) for each in found)
 
     def create(self, draft: Draft) -> Ticket:
-        """Make an issue; optional fields that the project refuses are left out."""
+        """Make an issue; further labels and optional fields that the project refuses are left out."""
         options = self._options
         needed: dict[str, Any] = {
-            "project": {"key": options["project"]},
+            "issuetype": {"name": options["issue_type"]},
+            **options["fields"],
+            "project": {"key": options["project"]},  # what it is found by goes before what fields say
             "summary": draft.title,
             "description": draft.body,
-            "issuetype": {"name": options["issue_type"]},
-            "labels": [draft.keyword, *options["labels"]],
-            **options["fields"],
+            "labels": [draft.keyword],
         }
+        labelled = {**needed, "labels": [draft.keyword, *options["labels"]]}
         wished: dict[str, Any] = {}
-        if draft.level in options["priorities"]:
+        if draft.level in options["priorities"] and "priority" not in options["fields"]:
             wished["priority"] = {"name": options["priorities"][draft.level]}
         if options["assignee"]:
             wished["assignee"] = {"accountId" if self._asks_cloud() else "name": options["assignee"]}
-        try:
-            made = self._post_issue({**needed, **wished})
-        except RestFault as fault:
-            if not fault.is_refusal or not wished:
-                raise
-            made = self._post_issue(needed)
+        drafts = ({**labelled, **wished}, labelled, needed)
+        made = self._rest.make("/issue", *({"fields": fields} for fields in drafts))
         key = made.get("key")
         if not isinstance(key, str):
             raise self._rest.strange("making an issue")
@@ -108,7 +105,7 @@ class _Project:
         self._search(f'project = "{options["project"]}" ORDER BY created DESC', 1)
         told = [f"Jira {about.get('deploymentType')} {about.get('version')}: search works in {options['project']}"]
         types = [str(each.get("name")) for each in project.get("issueTypes") or () if isinstance(each, dict)]
-        if options["issue_type"] not in types:
+        if options["issue_type"] not in types and "issuetype" not in options["fields"]:
             told.append(f"the project has no issue type {options['issue_type']!r}, but {', '.join(types[:8])}")
         query = {"projectKey": options["project"], "permissions": ",".join(_PERMISSIONS)}
         rights = self._rest.get("/mypermissions", dict, step="asking for rights", **query).get("permissions")
@@ -160,9 +157,6 @@ class _Project:
             if fault.status == 404:  # deleted since
                 return None
             raise
-
-    def _post_issue(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        return self._rest.send("POST", "/issue", {"fields": fields}, dict, step="making an issue")
 
     def _describe(self, ticket: Ticket, body: str | None) -> None:
         """Replace the description; an account or a screen that doesn't allow it doesn't hold up the comment."""
@@ -216,7 +210,7 @@ class _Project:
         return f"{self._site}/browse/{key}"
 
 
-_PERMISSIONS: Final = ("CREATE_ISSUES", "EDIT_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES")
+_PERMISSIONS: Final = ("BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES")
 
 
 def _labels(issue: Mapping[str, Any]) -> list[str]:

@@ -12,10 +12,11 @@ from tocsin.sinks.base import Failed, Refused, Unavailable
 from tocsin.sinks.http import Http, Reply, encode_json
 from tocsin.sinks.tickets.ticket import Ticket, in_brief
 
-__all__ = ["SAID_PAGES", "Rest", "RestFault", "brief", "chosen", "has", "moment"]
+__all__ = ["SAID_PAGES", "Rest", "RestFault", "brief", "chosen", "has", "moment", "require_writable"]
 
 SAID_PAGES: Final = 5  # of comments, the latest first, that are looked through for a mark
 _LONGEST_WAIT_S: Final = 3600.0
+_LIMIT_WAIT_S: Final = 60.0  # where a limit is told without saying for how long, as GitHub asks for
 _REFUSALS: Final = (400, 409, 413, 422)
 _T = TypeVar("_T")
 
@@ -26,11 +27,17 @@ class RestFault(Failed):
     def __init__(self, outcome: Unavailable, status: int) -> None:
         super().__init__(outcome)
         self.status = status
+        self._is_limit = outcome.retry_after_s is not None
 
     @property
     def is_refusal(self) -> bool:
         """Tell whether the content was refused, rather than the caller or the place."""
         return self.status in _REFUSALS
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Tell whether a right is missing, rather than the rate limit reached."""
+        return self.status == 403 and not self._is_limit
 
 
 class Rest:
@@ -59,15 +66,18 @@ class Rest:
             raise self.strange(step)
         return found
 
-    def make(self, path: str, needed: Mapping[str, Any], wished: Mapping[str, Any]) -> dict[str, Any]:
-        """Make an issue and return it; where its content is refused, one without what is merely wished."""
-        if wished:
+    def make(self, path: str, *drafts: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an issue and return it; where a draft's content is refused, the next one, which wishes for less."""
+        *others, last = drafts
+        for draft, following in zip(others, drafts[1:], strict=True):
+            if draft == following:
+                continue
             try:
-                return self.send("POST", path, {**needed, **wished}, dict, step="making an issue")
+                return self.send("POST", path, draft, dict, step="making an issue")
             except RestFault as fault:
                 if not fault.is_refusal:
                     raise
-        return self.send("POST", path, needed, dict, step="making an issue")
+        return self.send("POST", path, last, dict, step="making an issue")
 
     def strange(self, step: str) -> Failed:
         """Return what is raised where the answer is JSON, but of another shape."""
@@ -83,8 +93,10 @@ class Rest:
         wait_s = None if isinstance(judged, Refused) else judged.retry_after_s
         if wait_s is None and reply.status in (403, 429):
             wait_s = _wait_s(reply.headers)
+            if wait_s is None and (reply.status == 429 or "rate limit" in judged.reason.lower()):
+                wait_s = _LIMIT_WAIT_S
         remedy = judged.remedy or "mend there what it says; the same is tried again"
-        if wait_s is not None or reply.status == 429:
+        if wait_s is not None:
             remedy = "it takes no more calls for now; it is tried again"
         elif reply.status == 403:
             remedy = self._rights
@@ -133,6 +145,14 @@ def brief(say: Callable[[str], object], text: str) -> None:
         if not fault.is_refusal or text == in_brief(text):
             raise
         say(in_brief(text))
+
+
+def require_writable(about: Mapping[str, Any], name: str) -> None:
+    """Raise Failed where a repository of GitHub or Gitea says of itself that it takes no issues."""
+    if about.get("archived") is True:
+        raise Failed(Unavailable(f"{name} is archived: nothing can be written", "unarchive it, or name another one"))
+    if about.get("has_issues") is False:
+        raise Failed(Unavailable(f"issues are switched off in {name}", "switch them on in its settings"))
 
 
 def moment(value: Any) -> datetime | None:
