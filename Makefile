@@ -21,7 +21,7 @@ demo:
 check:
 	@tools/venv .venv "$(PYTHON)" check
 	@tools/lint .venv
-	@.venv/bin/python -m pytest tests/unit -q
+	@.venv/bin/python -m pytest tests/unit -q -n auto
 
 test:
 	@tools/test-everything "$(PYTHON)"

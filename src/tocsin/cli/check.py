@@ -220,7 +220,8 @@ COMMAND: Final = Command(
     summary="send a marked report through every sink",
     description=(
         "Send one marked report through every sink and tell which worked, how long it took, by which TLS, and what to "
-        "mend. It counts as no occurrence, and moves no cursor. The spool's folder is looked at as well."
+        "mend. It counts as no occurrence, and changes nothing of what is delivered. The spool's folder is looked at "
+        "as well."
     ),
     exits="0 all worked, 1 something did not",
     examples=("tocsin check --config tocsin.toml",),

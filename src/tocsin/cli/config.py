@@ -69,7 +69,8 @@ def _say_levels(settings: Settings, built: Sequence[BuiltSink], console: Console
     for sink in built:
         level = f"from {level_name(sink.levelno)} on" if sink.levelno else "all that came in"
         kinds = "" if sink.kinds == frozenset(get_args(Kind)) else f", {' and '.join(sorted(sink.kinds))} only"
-        console.say(f"  {masked_url(sink.identity)} gets {level}{kinds}")
+        loggers = f", of the loggers {', '.join(sink.loggers)} only" if sink.loggers else ""
+        console.say(f"  {masked_url(sink.identity)} gets {level}{kinds}{loggers}")
 
 
 def _warnings(settings: Settings, built: Sequence[BuiltSink]) -> Iterator[str]:

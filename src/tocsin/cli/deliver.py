@@ -170,7 +170,7 @@ COMMAND: Final = Command(
     name="deliver",
     summary="deliver as a process of its own",
     description=(
-        "Deliver what the application spools, as a process of its own; a worker that delivers makes room within "
+        "Deliver what the application spools, as a process of its own; a worker that delivers hands over within "
         "seconds. With --drain: deliver what waits, and end. --spool with --sink stand in for a configuration."
     ),
     exits="0 stopped, or drained; 1 something still waits, or another process delivers",

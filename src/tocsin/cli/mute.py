@@ -91,10 +91,10 @@ COMMAND: Final = Command(
     name="mute",
     summary="count a fault without telling it for a while",
     description=(
-        "Mute one fault: it is counted on, but no mail is sent of it until the time is over. Files and other sinks "
+        "Mute one fault: it goes on being counted, but nobody is told until the time is over. Files and other sinks "
         "that get every event still do."
     ),
-    exits="0 done, 1 there is no such fault, another user's spool, or nobody has done it yet",
+    exits="0 done, 1 there is no such fault, another user's spool, or who delivers has not applied it yet",
     examples=("tocsin mute 7K3QDM --for 7d", "tocsin mute 7K3QDM --off"),
     add_options=_add_options,
     run=_run,

@@ -39,7 +39,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", metavar="URL", action="append", help="a sink for all that arrives, as a URL in `sinks`; repeatable"
     )
-    parser.add_argument("--show", action="store_true", help="show a line of each; so it is where there is no sink")
+    parser.add_argument(
+        "--show", action="store_true", help="show a line of each; the default where no sink is configured"
+    )
     parser.add_argument("--cert", metavar="PEM", help="for tls: the file of this host's certificate")
     parser.add_argument("--key", metavar="PEM", help="its key; left out: it is in --cert")
     parser.add_argument("--client-ca", metavar="PEM", help="senders need a certificate of this authority")

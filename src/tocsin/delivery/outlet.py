@@ -173,7 +173,7 @@ class Outlet:
         if now - self._said_refused_at < limits.REFUSED_SAID_S:
             return
         what = "a report" if self._refusals == 1 else f"{self._refusals:,} reports"
-        say(f"{self.identity} refused {what} for good, see `tocsin spool retry`: {outcome.reason}")
+        say(f"{self.identity} refused {what} for good, which `tocsin spool` lists: {outcome.reason}")
         self._said_refused_at = now
         self._refusals = 0
 

@@ -26,8 +26,10 @@ _TAG: Final = re.compile(r"<(?=[@!#]|https?:|mailto:|tel:)")
 _FENCE: Final = re.compile(r"`{2,}|\*{2,}|~{2,}|_{2,}|\|{2,}")
 
 
-def chat_lines(notice: Notice, zone: tzinfo | None = None) -> str:
+def chat_lines(notice: Notice, zone: tzinfo | None = None, *, is_inert: bool = True) -> str:
     """Return at most some ten short lines, with nothing in them that a chat would act on; times in ``zone``.
+
+    Without ``is_inert`` names and marks stay as they are, for readers that are no chat.
 
     The headline is `subject`; these lines stand below it.
     """
@@ -37,7 +39,7 @@ def chat_lines(notice: Notice, zone: tzinfo | None = None) -> str:
     else:
         lines = [*told.lead, *(f"{label}: {value}" for label, value in told.rows), *_of_several(notice)]
     lines += _commands(notice)
-    return "\n".join(inert(line) for line in lines if line)
+    return "\n".join(inert(line) if is_inert else line for line in lines if line)
 
 
 def pager_line(notice: Notice, issue: IssueReport) -> str:

@@ -27,7 +27,7 @@ def notice_members(notice: Notice, zone: tzinfo | None = None) -> dict[str, Any]
         "application": notice.application,
         "environment": notice.environment,
         "subject": subject(notice, zone),
-        "text": chat_lines(notice, zone),
+        "text": chat_lines(notice, zone, is_inert=False),
         "held_back": notice.held_back,
         "activity": _activity(notice.activity),
         "issues": [_issue(issue) for issue in notice.issues],

@@ -14,6 +14,7 @@ __all__ = ["SUBJECT_CHARS", "issue_name", "place", "subject", "times"]
 SUBJECT_CHARS: Final = 120
 _APPLICATION_CHARS: Final = 24
 _ENVIRONMENT_CHARS: Final = 16
+_TITLE_CHARS: Final = 60
 _AS_PREPARED: Final = ("new", "comeback")
 _WORDS: Final = {"traceback": "Exception", "error": "Error", "warning": "Warning"}
 
@@ -57,9 +58,9 @@ def issue_name(issue: IssueReport) -> str:
     if issue.kind == "traceback" or (sample is not None and sample.exception is not None):
         title = issue.title.strip().rpartition(".")[2] or title
     elif sample is not None and sample.template and sample.template != sample.message:
-        title = f"“{issue.title.strip()}”"
+        title = f"“{harmless.line(issue.title.strip(), _TITLE_CHARS - 2)}”"
     culprit = harmless.line(issue.culprit, 80)
-    shown = harmless.line(title, 60)
+    shown = harmless.line(title, _TITLE_CHARS)
     return f"{shown} in {culprit}" if culprit else shown
 
 

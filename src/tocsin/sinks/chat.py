@@ -65,6 +65,7 @@ class ChatSink:
     )
     idempotency: ClassVar[str] = "chats have none: a crash between sending and its note can repeat one message."
     is_local: ClassVar[bool] = False
+    needs: ClassVar[str] = "apprise>=1.9"
 
     def __init__(
         self, urls: tuple[str, ...], timeout_s: float, context: SinkContext, policy: Mapping[str, Any]

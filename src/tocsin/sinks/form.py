@@ -42,6 +42,7 @@ class FormSink:
     )
     idempotency: ClassVar[str] = "possible after a crash; each request has its `tocsin_origin`, which no other has."
     is_local: ClassVar[bool] = False
+    needs: ClassVar[str] = "urllib3>=2.2"
 
     def __init__(
         self, options: Mapping[str, Any], context: SinkContext, *, monotonic: Callable[[], float] = time.monotonic

@@ -46,6 +46,7 @@ class PagerSink:
     )
     idempotency: ClassVar[str] = "`dedup_key` is the fault's: what is sent again changes the same incident."
     is_local: ClassVar[bool] = False
+    needs: ClassVar[str] = "urllib3>=2.2"
     default_kinds: ClassVar[frozenset[str]] = frozenset({"traceback", "error"})
 
     def __init__(self, key: str, http: Http, context: SinkContext, policy: Mapping[str, Any]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -131,7 +132,7 @@ def build(tables: Sequence[SinkTable], context: SinkContext) -> tuple[tuple[Buil
             continue
         if sink.identity in owners:
             faults.append(
-                f"{table.where}: goes to the same place as {owners[sink.identity]}; "
+                f"{table.where}: goes to the same place as {owners[sink.identity]}, {sink.identity}; "
                 "merge the two, with the kinds and the lower level of both"
             )
             continue
@@ -152,9 +153,14 @@ def from_url(url: str) -> dict[str, Any]:
     kind = SCHEMES.get(scheme.lower()) or SCHEMES.get(family) or (scheme if colon and scheme in own.offered() else None)
     if not colon or kind is None:
         close = difflib.get_close_matches(scheme.lower(), SCHEMES, n=1) if colon else []
+        close = {"http": ["webhook+http"], "https": ["webhook+https"]}.get(scheme.lower(), close)
         # Whoever writes webhook: means https, which is the longer and so the less close one.
         meant = [f"{name}s" if name.endswith("+http") else name for name in close]
-        hint = f"; did you mean {meant[0]}:?" if meant else "; docs/reference/settings.md lists them by type"
+        hint = (
+            f"; did you mean {meant[0]}:?"
+            if meant
+            else "; a chat's is chat+ and apprise's own; the settings reference lists all"
+        )
         raise ConfigError(f"must be a URL that begins with a sink's scheme, such as smtp:, file: or syslog:{hint}")
     return {**load_type(kind).options_from_url(url), "type": kind}
 
@@ -220,7 +226,7 @@ def _built(table: SinkTable, context: SinkContext) -> BuiltSink:
         cls = load_type(kind)
     except ConfigError as fault:
         raise ConfigError([f"{where}: {each}" for each in fault.faults]) from fault
-    faults = _read_secrets(raw, cls.settings, where)
+    faults = [*_missing_package(cls, kind, where), *_read_secrets(raw, cls.settings, where)]
     values, more = parse_table((*SINK_SETTINGS, *cls.settings), raw, where)
     unread = tuple(f"{where}: {name} " for name, value in raw.items() if value is _UNREAD)
     faults += [fault for fault in more if not (unread and fault.startswith(unread))]
@@ -233,6 +239,14 @@ def _built(table: SinkTable, context: SinkContext) -> BuiltSink:
     # What is no use to a type's readers (a ticket per warning, say) goes there only if it is asked for.
     kinds = values["kinds"] if "kinds" in raw else getattr(cls, "default_kinds", values["kinds"])
     return BuiltSink(sink, sink.identity, values["level"], kinds, values["from"], values["loggers"])
+
+
+def _missing_package(cls: type[Sink], kind: str, where: str) -> Iterator[str]:
+    """Yield the fault of a package that a type ``needs``; so it is told along with the table's own faults."""
+    needs = getattr(cls, "needs", "")
+    package = needs.partition(">")[0]
+    if package and find_spec(package.lower()) is None:
+        yield f"{where}: type {kind!r} needs {package}: pip install {needs!r}"
 
 
 def _read_secrets(raw: dict[str, Any], settings: Sequence[Setting], where: str) -> list[str]:

@@ -65,6 +65,7 @@ class WebhookSink:
     )
     idempotency: ClassVar[str] = "`webhook-id` is the notice's id: the same when one is sent again after a crash."
     is_local: ClassVar[bool] = False
+    needs: ClassVar[str] = "urllib3>=2.2"
 
     def __init__(
         self, url: str, secret: bytes, headers: Mapping[str, str], http: Http, policy: Mapping[str, Any]

@@ -192,3 +192,15 @@ def test_every_registered_type_loads_and_keeps_to_the_protocol():
         assert {setting.name for setting in cls.settings}.isdisjoint({"type", "level", "kinds", "from"})
         assert cls.__doc__
     assert set(registry.SCHEMES.values()) <= set(registry.TYPES)
+
+
+def test_a_missing_package_is_told_along_with_the_tables_own_faults(monkeypatch: pytest.MonkeyPatch):
+    """Whoever mends one fault and meets the next has been told half of them."""
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    _, faults = build({"type": "chat", "urls": ["slack://a"], "quiet_hours": "22-7"}, {"type": "trac"})
+    assert [fault.partition("): ")[2].partition(" (it is")[0] for fault in faults] == [
+        "type 'chat' needs apprise: pip install 'apprise>=1.9'",
+        "quiet_hours must be hours such as 22:00-07:00, or off",
+        "type 'trac' needs urllib3: pip install 'urllib3>=2.2'",
+        "url is required: the project, such as https://trac.example.org/shop",
+    ]

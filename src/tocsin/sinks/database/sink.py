@@ -40,6 +40,7 @@ class DatabaseSink:
     settings: ClassVar[tuple[Setting, ...]] = database_options.SETTINGS
     idempotency: ClassVar[str] = "never: a row's key is its `origin`, and an issue counts only rows that are new."
     is_local: ClassVar[bool] = False  # SQLite waits as well, for whoever else writes to the file
+    needs: ClassVar[str] = "SQLAlchemy>=2.0"
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ class OtlpSink:
         "made from the origin."
     )
     is_local: ClassVar[bool] = False
+    needs: ClassVar[str] = "urllib3>=2.2"
 
     def __init__(
         self,

@@ -39,6 +39,7 @@ class SentrySink:
         "the server keeps one event of each `event_id`, made from the origin; a client report may come twice."
     )
     is_local: ClassVar[bool] = False
+    needs: ClassVar[str] = "urllib3>=2.2"
 
     def __init__(
         self,

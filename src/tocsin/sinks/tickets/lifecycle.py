@@ -72,6 +72,7 @@ class TicketSink:
 
     idempotency: ClassVar[str] = IDEMPOTENCY
     is_local: ClassVar[bool] = False
+    needs: ClassVar[str] = "urllib3>=2.2"
     default_kinds: ClassVar[frozenset[Kind]] = frozenset({"traceback", "error"})
 
     def __init__(self, tracker: Tracker, policy: Mapping[str, Any]) -> None:
