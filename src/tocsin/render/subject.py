@@ -1,4 +1,4 @@
-"""A notice goes in; its subject leaves: one line of at most 120 characters, without any message text."""
+"""A notice goes in; its subject leaves: one line of at most 120 characters, without any data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORDS: Final = {"traceback": "Exception", "error": "Error", "warning": "Warning
 def subject(notice: Notice, zone: tzinfo | None = None) -> str:
     """Return ``[shop/production] ValueError in orders.views.pay (7K3QDM) ×37`` and its kin.
 
-    Subjects show on lock screens and in ticket queues, so no message text is in them. What is too long is cut
+    Subjects show on lock screens and in ticket queues, so no data is in them. What is too long is cut
     in the name, never in the id and the count. No character in it can end a header. Where a drop-in handler made the
     subject, it is that one, as it is for a new fault.
     """

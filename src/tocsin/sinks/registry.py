@@ -264,7 +264,8 @@ def _read_secrets(raw: dict[str, Any], settings: Sequence[Setting], where: str) 
         try:
             raw[setting.name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as fault:
-            faults.append(f"{where}: {key} can't be read: {fault.strerror} ({path})")
+            remedy = "check the path" if isinstance(fault, FileNotFoundError) else "let the user this runs as read it"
+            faults.append(f"{where}: {key} can't be read: {fault.strerror} ({path}); {remedy}")
         except UnicodeDecodeError:
             faults.append(f"{where}: {key} is not UTF-8 text ({path})")
         except (TypeError, ValueError):
