@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
-from tocsin.config.setting import Setting, texts
+from tocsin.config.setting import Setting
 from tocsin.render.markup import Markup
 from tocsin.sinks.endpoint import http_url
 from tocsin.sinks.http import HTTP_SETTINGS, Http
 from tocsin.sinks.tickets.lifecycle import TICKET_SETTINGS
-from tocsin.sinks.tickets.rest import Rest, brief, chosen, has, moment, require_writable
-from tocsin.sinks.tickets.rest_sink import ASSIGNEES, LABELS, TOKEN, RestSink, repository
-from tocsin.sinks.tickets.ticket import Draft, Ticket, TicketState, Tracker
+from tocsin.sinks.tickets.rest import Rest, brief, chosen, has, moment, require_writable, state_of
+from tocsin.sinks.tickets.rest_sink import ASSIGNEES, LABELS, LEAVE_CLOSED, TOKEN, RestSink, repository
+from tocsin.sinks.tickets.ticket import Draft, Ticket, Tracker
 
 __all__ = ["GiteaSink"]
 
@@ -125,11 +125,7 @@ class _Repository:
     def _ticket(self, issue: Mapping[str, Any]) -> Ticket:
         if not isinstance(issue.get("number"), int):
             raise self._rest.strange("searching")
-        state: TicketState = "open"
-        if issue.get("state") == "closed":
-            labels = {name.lower() for name in _labels(issue)}
-            leave = {name.lower() for name in self._options["leave_closed"]}
-            state = "declined" if labels & leave else "fixed"
+        state = state_of(issue, _labels(issue), self._options["leave_closed"])
         body, url = issue.get("body") or "", str(issue.get("html_url"))
         return Ticket(str(issue["number"]), url, state, str(body), moment(issue.get("closed_at")))
 
@@ -151,13 +147,7 @@ class GiteaSink(RestSink):
         TOKEN,
         LABELS,
         ASSIGNEES,
-        Setting(
-            "leave_closed",
-            texts,
-            ("wontfix", "invalid", "duplicate"),
-            "labels with which a closed issue stays closed, and silent; others are reopened",
-            type_name="list",
-        ),
+        LEAVE_CLOSED,
         *TICKET_SETTINGS,
         *HTTP_SETTINGS,
     )

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from tocsin.config.setting import Setting, boolean, text, texts
+from tocsin.config.setting import Setting, boolean, text
 from tocsin.render.markup import Markup
 from tocsin.sinks.endpoint import http_url
 from tocsin.sinks.http import HTTP_SETTINGS, Http
 from tocsin.sinks.tickets.lifecycle import TICKET_SETTINGS
-from tocsin.sinks.tickets.rest import SAID_PAGES, Rest, RestFault, brief, chosen, has, moment
-from tocsin.sinks.tickets.rest_sink import ASSIGNEES, LABELS, TOKEN, RestSink
-from tocsin.sinks.tickets.ticket import LOOKED_AT, Draft, Ticket, TicketState, Tracker
+from tocsin.sinks.tickets.rest import SAID_PAGES, Rest, RestFault, brief, chosen, has, moment, state_of
+from tocsin.sinks.tickets.rest_sink import ASSIGNEES, LABELS, LEAVE_CLOSED, TOKEN, RestSink
+from tocsin.sinks.tickets.ticket import LOOKED_AT, Draft, Ticket, Tracker
 
 __all__ = ["GitLabSink"]
 
@@ -131,11 +131,7 @@ class _Project:
     def _ticket(self, issue: Mapping[str, Any]) -> Ticket:
         if not isinstance(issue.get("iid"), int):
             raise self._rest.strange("searching")
-        state: TicketState = "open"
-        if issue.get("state") == "closed":
-            labels = {str(name).lower() for name in issue.get("labels") or ()}
-            leave = {name.lower() for name in self._options["leave_closed"]}
-            state = "declined" if labels & leave else "fixed"
+        state = state_of(issue, map(str, issue.get("labels") or ()), self._options["leave_closed"])
         body, url = issue.get("description") or "", str(issue.get("web_url"))
         return Ticket(str(issue["iid"]), url, state, str(body), moment(issue.get("closed_at")))
 
@@ -156,13 +152,7 @@ class GitLabSink(RestSink):
         Setting(
             "confidential", boolean, False, "whether new issues are for the project's members only", type_name="boolean"
         ),
-        Setting(
-            "leave_closed",
-            texts,
-            ("wontfix", "invalid", "duplicate"),
-            "labels with which a closed issue stays closed, and silent; others are reopened",
-            type_name="list",
-        ),
+        LEAVE_CLOSED,
         *TICKET_SETTINGS,
         *HTTP_SETTINGS,
     )

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from tocsin.event.limits import ANSWER_BYTES
 from tocsin.sinks.base import Failed, Refused, Unavailable
 from tocsin.sinks.http import Http, Reply, encode_json
-from tocsin.sinks.tickets.ticket import Ticket, in_brief
+from tocsin.sinks.tickets.ticket import Ticket, TicketState, in_brief
 
-__all__ = ["SAID_PAGES", "Rest", "RestFault", "brief", "chosen", "has", "moment", "require_writable"]
+__all__ = ["SAID_PAGES", "Rest", "RestFault", "brief", "chosen", "has", "moment", "require_writable", "state_of"]
 
 SAID_PAGES: Final = 5  # of comments, the latest first, that are looked through for a mark
 _LONGEST_WAIT_S: Final = 3600.0
@@ -153,6 +153,14 @@ def require_writable(about: Mapping[str, Any], name: str) -> None:
         raise Failed(Unavailable(f"{name} is archived: nothing can be written", "unarchive it, or name another one"))
     if about.get("has_issues") is False:
         raise Failed(Unavailable(f"issues are switched off in {name}", "switch them on in its settings"))
+
+
+def state_of(issue: Mapping[str, Any], labels: Iterable[str], leave_closed: Iterable[str]) -> TicketState:
+    """Return the state of an issue whose tracker has no reasons for closing: its labels say whether it was declined."""
+    if issue.get("state") != "closed":
+        return "open"
+    declined = {name.lower() for name in leave_closed}
+    return "declined" if any(name.lower() in declined for name in labels) else "fixed"
 
 
 def moment(value: Any) -> datetime | None:

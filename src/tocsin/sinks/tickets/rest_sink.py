@@ -18,7 +18,7 @@ from tocsin.sinks.tickets.lifecycle import TicketSink, policy_of
 from tocsin.sinks.tickets.ticket import Tracker
 from tocsin.sinks.url import bracketed, host_and_port, parameters, split
 
-__all__ = ["ASSIGNEES", "LABELS", "TOKEN", "RestSink", "repository", "table"]
+__all__ = ["ASSIGNEES", "LABELS", "LEAVE_CLOSED", "TOKEN", "RestSink", "repository", "table"]
 
 TOKEN: Final = Setting(
     "token",
@@ -30,6 +30,13 @@ TOKEN: Final = Setting(
 )
 LABELS: Final = Setting("labels", texts, (), "further labels of new tickets", type_name="list")
 ASSIGNEES: Final = Setting("assignees", texts, (), "names of the accounts that new tickets go to", type_name="list")
+LEAVE_CLOSED: Final = Setting(
+    "leave_closed",
+    texts,
+    ("wontfix", "invalid", "duplicate"),
+    "labels with which a closed issue stays closed, and silent; others are reopened",
+    type_name="list",
+)
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 
 
