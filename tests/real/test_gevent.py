@@ -45,3 +45,25 @@ def test_a_job_under_gevent_closes_the_hub_of_its_thread() -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     _, middle, end = ran.stdout.split()
     assert middle == end
+
+
+ENDS_AT_ONCE = """
+from gevent import monkey; monkey.patch_all()
+import socket, time
+from tocsin.delivery.job import Job
+from tocsin.sinks.base import Accepted
+listener = socket.create_server(("127.0.0.1", 0))
+def call():
+    socket.create_connection(listener.getsockname()).close()
+    return Accepted()
+job = Job(call, is_local=False)
+while job.outcome is None:
+    time.sleep(0.0005)
+"""
+
+
+def test_a_process_that_ends_as_soon_as_a_call_has_come_back_does_not_crash() -> None:
+    """The call's thread cleans up after gevent first: an interpreter that ends in the middle of it dies by SIGSEGV."""
+    for _ in range(8):
+        run = subprocess.run([sys.executable, "-c", ENDS_AT_ONCE], capture_output=True, text=True, timeout=60)
+        assert run.returncode == 0, run.stderr

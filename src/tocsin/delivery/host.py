@@ -54,7 +54,7 @@ class Host:
         self.term = self._new_term()
         self._is_running = True
         try:
-            start_native_thread(self._run)
+            start_native_thread(self._run, self._done)
         except RuntimeError as fault:  # the interpreter ends, or there are too many threads: tried at the next wake
             self._is_running = False
             self._pid = 0
@@ -98,8 +98,9 @@ class Host:
                 term.end()
         except Exception as fault:  # noqa: BLE001 - a thread's last edge
             complain("delivery", f"delivery ended: {type(fault).__name__}", fault)
-        finally:
-            self._is_running = False
+
+    def _done(self) -> None:
+        self._is_running = False
 
 
 def is_before_fork() -> bool:

@@ -13,29 +13,38 @@ from tocsin.sinks.base import Outcome, Unavailable
 __all__ = ["Job", "start_native_thread"]
 
 
-def start_native_thread(target: Callable[[], None]) -> None:
+def start_native_thread(target: Callable[[], None], done: Callable[[], None]) -> None:
     """Start a daemon thread of the operating system, also where gevent has made threads into greenlets.
 
-    Raises RuntimeError when the interpreter is shutting down.
+    It calls ``done`` last: whoever waits for that may end the process without meeting the thread in gevent's clean-up,
+    which no interpreter that ends survives. Raises RuntimeError when the interpreter is shutting down.
     """
     import _thread
 
     start = _thread.start_new_thread
     monkey = sys.modules.get("gevent.monkey")
     if monkey is None:
-        start(target, ())
+        start(_in_turn, (target, done))
         return
     # Made here, where there is none: if a thread of ours has the first hub, the main one hangs once that is gone.
     sys.modules["gevent"].get_hub()
-    monkey.get_original("_thread", "start_new_thread")(_with_hub_of_its_own, (target,))
+    monkey.get_original("_thread", "start_new_thread")(_with_hub_of_its_own, (target, done))
 
 
-def _with_hub_of_its_own(target: Callable[[], None]) -> None:
+def _in_turn(target: Callable[[], None], done: Callable[[], None]) -> None:
+    try:
+        target()
+    finally:
+        done()
+
+
+def _with_hub_of_its_own(target: Callable[[], None], done: Callable[[], None]) -> None:
     """Run in a native thread under gevent, whose sockets make a hub for it: two descriptors that nobody else closes."""
     try:
         target()
     finally:
         sys.modules["gevent"].get_hub().destroy(destroy_loop=True)
+        done()
 
 
 class Job:
@@ -43,14 +52,15 @@ class Job:
 
     def __init__(self, call: Callable[[], Outcome], *, is_local: bool) -> None:
         self._call = call
+        self._found: Outcome | None = None
         self._outcome: Outcome | None = None
         if is_local:
-            self._run()
+            _in_turn(self._run, self._done)
             return
         try:
-            start_native_thread(self._run)
+            start_native_thread(self._run, self._done)
         except RuntimeError:  # no thread any more at the interpreter's end
-            self._run()
+            _in_turn(self._run, self._done)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -60,8 +70,11 @@ class Job:
     def _run(self) -> None:
         try:
             with own_work():
-                self._outcome = self._call()
+                self._found = self._call()
         except BaseException as fault:  # noqa: BLE001 - a sink may be anybody's code; it must not end delivery
             complain("sink", f"a sink failed unexpectedly: {type(fault).__name__}: {fault}", fault)
             said = Scrubber().text(f"{type(fault).__name__}: {fault}", limits.MESSAGE_CHARS)
-            self._outcome = Unavailable(said, "this is a fault of the sink itself; its traceback is on stderr")
+            self._found = Unavailable(said, "this is a fault of the sink itself; its traceback is on stderr")
+
+    def _done(self) -> None:
+        self._outcome = self._found
