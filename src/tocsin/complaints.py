@@ -6,6 +6,7 @@ number that was kept back. Nothing here raises.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import threading
@@ -15,8 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from tocsin import system
 from tocsin.event import limits
 from tocsin.event.scrub import Scrubber
+from tocsin.event.typename import type_name
 
 __all__ = ["LOGGER", "complain", "is_own_work", "own_work", "say", "swallowed"]
 
@@ -54,11 +57,18 @@ def say(text: str) -> None:
     stream = sys.stderr
     if stream is None:
         return
+    line = f"tocsin: {text}\n"
     try:
-        stream.write(f"tocsin: {text}\n")
-        stream.flush()
+        if type(stream) is not io.TextIOWrapper or not _written(stream, line):
+            stream.write(line)
+            stream.flush()
     except Exception:  # noqa: BLE001 - sys.stderr may be anybody's object, or be written to by the thread we interrupt
         return
+
+
+def _written(stream: io.TextIOWrapper, line: str) -> bool:
+    """Write past a stream's buffer and its lock, which a fork may have left held; return False where that can't be."""
+    return system.write_promptly(stream.fileno(), line.encode(stream.encoding, "backslashreplace"))
 
 
 def complain(sort: str, text: str, fault: BaseException | None = None) -> None:
@@ -70,6 +80,16 @@ def complain(sort: str, text: str, fault: BaseException | None = None) -> None:
     global _swallowed
     if fault is not None:
         _swallowed += 1
+    try:
+        _tell(sort, text, fault)
+    except Exception:  # noqa: BLE001 - a foreign logging handler may raise, or no call be left; a complaint must not
+        try:
+            say(f"{sort}: failed, and so did telling of it")
+        except RecursionError:
+            return
+
+
+def _tell(sort: str, text: str, fault: BaseException | None) -> None:
     now = time.monotonic()
     last = _last_told.get(sort)
     if (last is not None and now - last < _INTERVAL_S) or (last is None and len(_last_told) >= _SORTS):
@@ -77,20 +97,25 @@ def complain(sort: str, text: str, fault: BaseException | None = None) -> None:
         return
     _last_told[sort] = now
     kept = _kept_back.pop(sort, 0)
-    try:
-        message = Scrubber().text(text, limits.MESSAGE_CHARS) + (f" ({kept} more like this kept back)" if kept else "")
-        say(message)
-        if fault is not None and last is None:
-            say(_masked_traceback(fault))
-        logging.getLogger(LOGGER).log(logging.ERROR, "%s", message, extra={"tocsin_skip": True})
-    except Exception:  # noqa: BLE001 - a foreign logging handler may raise; a complaint must not
-        say(f"{sort}: failed, and so did telling of it")
+    message = Scrubber().text(text, limits.MESSAGE_CHARS) + (f" ({kept} more like this kept back)" if kept else "")
+    say(message)
+    if fault is not None and last is None:
+        say(_masked_traceback(fault))
+    logging.getLogger(LOGGER).log(logging.ERROR, "%s", message, extra={"tocsin_skip": True})
 
 
 def _masked_traceback(fault: BaseException) -> str:
     """Return a fault of ours as text, without its chain: that may be the application's exception, and tell secrets."""
-    text = "".join(traceback.format_exception(fault, limit=-8, chain=False)).rstrip()
-    return Scrubber().text(text, limits.MESSAGE_CHARS)
+    entry = BaseException.__dict__["__traceback__"].__get__(fault)
+    lines = ["Traceback (most recent call last):\n", *traceback.format_tb(entry, limit=-8)]
+    return Scrubber().text("".join(lines) + type_name(type(fault)) + _said(fault), limits.MESSAGE_CHARS)
+
+
+def _said(fault: BaseException) -> str:
+    """Return what a built-in exception says; one of the application's may do anything when it is asked."""
+    values = BaseException.__dict__["args"].__get__(fault)
+    is_plain = all(type(value) is str or type(value) is int or value is None for value in values)
+    return f": {BaseException.__str__(fault)}" if values and is_plain else ""
 
 
 def swallowed() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import pytest
@@ -78,3 +79,18 @@ def test_sorts_are_bounded() -> None:
     for number in range(1_000):
         complain(f"sort {number}", "it failed")
     assert len(complaints._last_told) <= 256
+
+
+@pytest.mark.skipif(os.name != "posix", reason="for POSIX systems")
+def test_a_stderr_that_nobody_reads_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is its buffer's lock, which a fork may have left held."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        for _ in range(40):
+            complaints.say("x" * 4_000)
+        said = os.read(reader, 1_000_000)
+        assert said.startswith(b"tocsin: xxx")
+        complaints.say("room again")
+        assert os.read(reader, 1_000_000) == b"tocsin: room again\n"
+    os.close(reader)

@@ -93,6 +93,8 @@ def problems(seen: Survey, now: datetime) -> Iterator[Problem]:
         sinks = ", ".join(sorted({letter.sink for letter in seen.dead_letters}))
         text = f"{number(len(seen.dead_letters), 'report')} refused for good by {sinks}"
         yield Problem(_WARNING, f"{text}; tocsin spool tells why, tocsin spool retry tries again")
+    for why in seen.unread:
+        yield Problem(_WARNING, why)
     yield from _lost(seen.recent)
 
 

@@ -30,6 +30,7 @@ from tocsin.spool.tallies import LOSSES, TALLIES
 __all__ = ["FIRST_DELIVERY", "Consumer", "ProcessSight", "Survey", "survey"]
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
+_LAST_S: Final = 253_402_300_799.0  # the calendar's end; a process's name may say later
 FIRST_DELIVERY: Final = "the first delivery"  # stands for all sinks while nobody has ever delivered
 
 
@@ -93,12 +94,14 @@ class Survey:
     left_out: Mapping[str, int]
     state_fault: str = ""
     dead_letters: Sequence[DeadLetter] = ()
+    unread: Sequence[str] = ()  # files that can't be read or are copies of others, and why
 
 
 def survey(where: Place, now: datetime) -> Survey:
     """Look at a spool. A state that can't be read is part of the answer. Raises OSError, StoreError."""
     folder = where.folder
-    readers = SpoolReader(folder).generations()
+    spool = SpoolReader(folder)
+    readers = spool.generations()
     tallies = _tallies(readers)
     consumers: list[Consumer] = []
     state_fault = ""
@@ -136,6 +139,7 @@ def survey(where: Place, now: datetime) -> Survey:
         {name: n for name, n in counted.items() if n and name in TALLIES and name not in LOSSES},
         state_fault,
         DeadLetters(folder).all(),
+        spool.left_out,
     )
 
 
@@ -225,7 +229,7 @@ def _processes(readers: Sequence[GenerationReader], folder: Folder) -> list[Proc
             not own[-1].is_dead,
             len(own),
             sum(reader.size_bytes() for reader in own),
-            datetime.fromtimestamp(int(name[:12], 16) / 1000, UTC),
+            datetime.fromtimestamp(min(int(name[:12], 16) / 1000, _LAST_S), UTC),
         )
         for name, own in by_name.items()
     ]

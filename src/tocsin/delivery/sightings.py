@@ -13,7 +13,7 @@ from tocsin.spool import format as segment_format
 from tocsin.spool.counters import FIRST_FAULT_CELL
 from tocsin.spool.format import Header
 from tocsin.spool.reader import GenerationReader
-from tocsin.spool.tallies import LOSSES, TALLIES
+from tocsin.spool.tallies import LOSSES, ORPHANED, TALLIES
 
 __all__ = ["START", "Reading", "Sighting", "read_on"]
 
@@ -91,6 +91,11 @@ def _read_counts(reader: GenerationReader, cursor: Cursor) -> Reading:
                 losses.append((TALLIES[cell], delta, origin))
             continue
         first = reader.fault(cell - FIRST_FAULT_CELL)
+        if first is None and reader.is_final and not reader.why_unread:
+            counts[cell] = value  # whose count it is was destroyed; that it is missing is told
+            losses.append((ORPHANED, delta, origin))
+            tallies[ORPHANED] = tallies.get(ORPHANED, 0) + delta
+            continue
         if first is None or first[1] >= cursor.offset:
             continue  # its record is still to be read
         counts[cell] = value

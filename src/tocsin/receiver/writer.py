@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tocsin.event.errors import StoreError
 from tocsin.spool import format as segment_format
+from tocsin.spool.generation import Generation
 from tocsin.spool.memory import Occurrence
-from tocsin.spool.writer import Generation, Writer
+from tocsin.spool.writer import Writer
 
 __all__ = ["ReceiverWriter"]
 
@@ -30,7 +31,7 @@ class ReceiverWriter(Writer):
 
         Raises StoreError, OSError: then nothing was written.
         """
-        self._look_at_link()
+        self._look_at_files()
         generation = self._writable()
         if generation is None or generation.size_bytes >= self._segment_bytes:
             raise StoreError(self._why or f"the spool {self.folder.path} can't be written just now")

@@ -13,6 +13,12 @@ from tocsin.spool import format as segment_format
 __all__ = ["read_about"]
 
 _HEAD_BYTES: Final = 65_536
+_TYPES: Final[dict[str, type]] = {
+    "format": int,
+    "pid": int,
+    "sinks": list,
+    **dict.fromkeys(("process", "application", "environment", "release", "host", "python"), str),
+}
 
 
 def read_about(events: Path) -> dict[str, Any]:
@@ -22,9 +28,22 @@ def read_about(events: Path) -> dict[str, Any]:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError:
         return {}
-    for record in segment_format.records(head, 0, is_final=False):
-        if record.header is None or record.header.type != segment_format.PROCESS or not record.body:
-            return {}
-        about: dict[str, Any] = json.loads(record.body)
-        return about
-    return {}
+    first = next(segment_format.records(head, 0, is_final=False), None)
+    if first is None or first.header is None or first.header.type != segment_format.PROCESS:
+        return {}
+    return _checked(first.body)
+
+
+def _checked(body: bytes | None) -> dict[str, Any]:
+    """Return the members of which each is what it must be: people copy files, and edit them."""
+    try:
+        about: Any = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    if type(about) is not dict:
+        return {}
+    found = about.items()
+    fitting: dict[str, Any] = {name: each for name, each in found if type(each) is _TYPES.get(name, type(each))}
+    if not all(type(identity) is str for identity in fitting.get("sinks", ())):
+        del fitting["sinks"]
+    return fitting

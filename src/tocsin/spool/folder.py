@@ -6,24 +6,24 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from tocsin import system
 from tocsin.event.errors import StoreError
 
 __all__ = ["Folder", "GenerationPath", "user_name"]
 
-# Locks and mapped counters of these can't be trusted, or only with luck.
+# Locks and counters of these can't be trusted, or only with luck.
 _NETWORK: Final = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ncpfs", "9p", "ceph", "network drive"}
+    {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "ncpfs", "9p", "ceph", "coda", "lustre", "gpfs", "beegfs"}
+    | {"orangefs", "davfs", "afpfs", "webdav", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone"}
+    | {"fuse.gcsfuse", "fuse.davfs2", "fuse.curlftpfs", "network drive"}
 )
 _SEGMENT: Final = re.compile(r"([0-9a-f]{18})-([0-9]{6})\.events")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class GenerationPath:
+class GenerationPath(NamedTuple):
     """Name one generation of one process; sorts by the process's start, then by age."""
 
     folder: Path
@@ -63,6 +63,8 @@ class Folder:
             raise StoreError(f"the spool {self.path} can't be made: {fault.strerror}; set `spool` elsewhere") from fault
         if stat.S_ISLNK(status.st_mode):
             raise StoreError(f"the spool {self.path} is a symbolic link; name the folder itself")
+        if not stat.S_ISDIR(status.st_mode):
+            raise StoreError(f"the spool {self.path} is no folder; set `spool` elsewhere")
         self.require_owner(status)
         if system.HAS_MODES and stat.S_IMODE(status.st_mode) != 0o700:
             self.path.chmod(0o700)
@@ -108,7 +110,8 @@ class Folder:
     def generations(self) -> Iterator[GenerationPath]:
         """Yield every published generation, the oldest process first."""
         try:
-            names = sorted(entry.name for entry in os.scandir(self.path))
+            # Links, pipes and folders are nobody's segments, and reading them might never end.
+            names = sorted(entry.name for entry in os.scandir(self.path) if entry.is_file(follow_symlinks=False))
         except FileNotFoundError:
             return
         for name in names:
@@ -120,11 +123,17 @@ class Folder:
         """Return the processes that have a live file, dead or alive."""
         return {path.stem for path in self.path.glob("*.live") if not path.name.startswith(".")}  # not yet published
 
-    def size_bytes(self) -> int:
-        """Return what the spool's files take, as far as they can be read."""
+    def event_bytes(self) -> int:
+        """Return what segments and counters take: what `spool_max_mb` bounds. The state has bounds of its own."""
+        return self.size_bytes(but=self.state.name)
+
+    def size_bytes(self, but: str = "") -> int:
+        """Return what the spool's files take, as far as they can be read; ``but`` those whose names begin so."""
         total = 0
         with os.scandir(self.path) as entries:
             for entry in entries:
+                if but and entry.name.startswith(but):
+                    continue
                 try:
                     total += entry.stat(follow_symlinks=False).st_size
                 except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tocsin.event import limits
 from tocsin.event.model import Kind
@@ -12,8 +13,7 @@ from tocsin.spool.brief_lock import BriefLock
 __all__ = ["Memory", "Occurrence"]
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """Be one occurrence to spool: what the record's header tells, and the wire event as body."""
 
     kind: Kind

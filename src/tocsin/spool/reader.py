@@ -9,9 +9,11 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from tocsin import system
+from tocsin.complaints import complain
 from tocsin.event import limits, wire
 from tocsin.event.errors import DecodeError
 from tocsin.event.model import Event
@@ -39,6 +41,9 @@ class GenerationReader:
         self._fault_offsets: dict[int, int] = {}
         self._scanned_to = 0
         self._about: dict[str, Any] | None = None
+        self._is_cut = False
+        self._unreadable: tuple[Path, int] | None = None  # (file, offset) of the latest failure
+        self.why_unread = ""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -58,10 +63,7 @@ class GenerationReader:
             return 0
 
     def counted_by(self, now: datetime) -> datetime:
-        """Return when the counts were made, at the latest: of the dead, when their cells last changed.
-
-        The kernel notes the change of a mapped page when it first becomes dirty, and again after each write-back.
-        """
+        """Return when the counts were made, at the latest: of the dead, when their cells were last written."""
         if not self.is_dead:
             return now
         try:
@@ -72,7 +74,11 @@ class GenerationReader:
     def about(self) -> Mapping[str, Any]:
         """Return what the process wrote of itself: format, application, pid, sinks …; empty if unreadable."""
         if self._about is None:
-            self._about = read_about(self.path.events)
+            try:
+                self._about = read_about(self.path.events)
+            except OSError as fault:
+                self._note_unreadable(self.path.events, fault, 0)
+                return {}
         return self._about
 
     def records(self, offset: int, max_bytes: int = limits.SLICE_BYTES) -> list[Record]:
@@ -85,8 +91,12 @@ class GenerationReader:
         return found
 
     def cells(self) -> dict[int, int]:
-        """Return the cells that are not zero. Raises OSError."""
-        return self._cells.read()
+        """Return the cells that are not zero; none where they can't be read."""
+        try:
+            return self._cells.read()
+        except OSError as fault:
+            self._note_unreadable(self.path.counts, fault, 0)
+            return {}
 
     def fault(self, number: int) -> tuple[Header, int] | None:
         """Return (header, offset) of a fault's first record; reads on from where reading ended if need be."""
@@ -116,6 +126,10 @@ class GenerationReader:
         try:
             with os.fdopen(system.open_file(self.path.events, os.O_RDONLY), "rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
+                if size < offset and not self._is_cut:
+                    self._is_cut = True
+                    text = f"{self.path.events} was truncated by somebody: what was not delivered from it is lost"
+                    complain(f"cut {self.path.events}", text)
                 wanted = max_bytes
                 while offset < size:
                     data = system.read_at(file.fileno(), wanted, offset)
@@ -126,7 +140,38 @@ class GenerationReader:
                     wanted *= 4  # one record larger than a slice
         except FileNotFoundError:
             return []
+        except OSError as fault:  # a bad sector, or somebody else's file: the other generations must not wait for it
+            self._note_unreadable(self.path.events, fault, offset)
         return []
+
+    def look(self) -> str:
+        """Return why the generation is to be left out: it can't be read, or is another's under this name; "" for fine.
+
+        What could not be read is tried once more.
+        """
+        own = self.about().get("process", self.path.process)
+        if own != self.path.process:
+            self.why_unread = f"{self.path.events} is a copy of a segment of {own}"
+        elif self._unreadable is not None:
+            path, offset = self._unreadable
+            try:
+                fd = system.open_file(path, os.O_RDONLY)
+                try:
+                    system.read_at(fd, 1, offset)
+                finally:
+                    os.close(fd)
+            except OSError as fault:
+                self._note_unreadable(path, fault, offset)
+            else:
+                self._unreadable, self.why_unread = None, ""
+        return self.why_unread
+
+    def _note_unreadable(self, path: Path, fault: OSError, offset: int) -> None:
+        if isinstance(fault, FileNotFoundError):
+            self._unreadable, self.why_unread = None, ""
+            return
+        self._unreadable = path, offset
+        self.why_unread = f"{path} can't be read, so what it holds waits: {fault.strerror}"
 
 
 class SpoolReader:
@@ -136,9 +181,13 @@ class SpoolReader:
         self.folder = folder
         self._readers: dict[tuple[str, int], GenerationReader] = {}
         self.has_newer = False  # as last listed: a living process writes a format that this version can't read
+        self.left_out: tuple[str, ...] = ()  # as last listed: which files can't be read or are copies, and why
 
     def generations(self) -> list[GenerationReader]:
-        """Return the generations there are now, the oldest process first, of formats this version can read."""
+        """Return the generations there are now, the oldest process first, that this version can read.
+
+        What can't be read stays where it is, and keeps nothing else waiting.
+        """
         # Liveness is looked at before the files: what a process wrote before it died is then surely seen as such.
         living = {process for process in self.folder.processes() if is_held(self.folder.live(process))}
         paths = list(self.folder.generations())
@@ -154,7 +203,11 @@ class SpoolReader:
         self._readers = present
         newer = [reader for reader in present.values() if reader.about().get("format", 0) > segment_format.FORMAT]
         self.has_newer = any(not reader.is_dead for reader in newer)
-        return [reader for reader in present.values() if reader not in newer]
+        whys = {key: reader.look() for key, reader in present.items()}
+        self.left_out = tuple(filter(None, whys.values()))
+        for why in self.left_out:
+            complain(f"read {why}", why)
+        return [reader for key, reader in present.items() if reader not in newer and not whys[key]]
 
     def has_living(self, but: str = "") -> bool:
         """Tell whether another process than ``but`` is alive on this spool."""

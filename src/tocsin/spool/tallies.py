@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CELLS", "COUNTED", "LOSSES", "TALLIES"]
+__all__ = ["CELLS", "COUNTED", "LOSSES", "ORPHANED", "TALLIES"]
 
 CELLS: Final = 32  # reserved; the order below is part of the format, names are only ever appended
 
@@ -26,3 +26,6 @@ LOSSES: Final = frozenset({"pending_overflow", "internal", "spool_full"})
 
 # Losses of a report only: the occurrence is counted under its fingerprint all the same.
 COUNTED: Final = frozenset({"spool_full"})
+
+# The leader's own: occurrences in a cell whose fault's record was destroyed, so that nobody knows whose they are.
+ORPHANED: Final = "orphaned"

@@ -6,13 +6,11 @@ Nothing is opened before the first event. A `Writer` belongs to the pid that mad
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,53 +18,25 @@ from tocsin import system
 from tocsin.complaints import complain, say
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
-from tocsin.event.model import Kind
 from tocsin.spool import format as segment_format
-from tocsin.spool.about import read_about
 from tocsin.spool.brief_lock import BriefLock
 from tocsin.spool.counters import FIRST_FAULT_CELL, TOTAL_CELLS, Counters
 from tocsin.spool.folder import Folder, GenerationPath
-from tocsin.spool.locks import FileLock, is_held
+from tocsin.spool.generation import Generation, Place
+from tocsin.spool.locks import FileLock
 from tocsin.spool.memory import Memory, Occurrence
+from tocsin.spool.ownership import require_own_application
 from tocsin.spool.tallies import TALLIES
 
-__all__ = ["Generation", "Occurrence", "Place", "Writer"]
+__all__ = ["Writer"]
 
 _RETRY_S: Final = 1.0
+_MEND_S: Final = 1.0
 _SIZE_LOOK_S: Final = 10.0
 _CELL_OF: Final = {name: cell for cell, name in enumerate(TALLIES)}
 _SEGMENTS: Final = 8
 _MIN_SEGMENT_BYTES: Final = 65_536
 _MAX_FAULT: Final = TOTAL_CELLS - FIRST_FAULT_CELL
-
-
-@dataclass(slots=True, eq=False)
-class Generation:
-    """Hold the open files of one generation.
-
-    The descriptor is closed when the last reference goes, not before: a thread that is about to write to a closed
-    one could hit whatever file got its number next.
-    """
-
-    path: GenerationPath
-    fd: int
-    counters: Counters
-    size_bytes: int = 0
-    faults: itertools.count[int] = field(default_factory=itertools.count)
-
-    def __del__(self) -> None:
-        os.close(self.fd)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Tell where a fault is counted: its number in a generation, by number, so that nothing keeps that one open."""
-
-    generation: int
-    fault: int
-    kind: Kind
-    levelno: int
-    fingerprint: str
 
 
 class Writer:
@@ -98,6 +68,7 @@ class Writer:
         self._generation: Generation | None = None
         self._next_generation = 0
         self._retry_at = 0.0
+        self._mend_at = 0.0
         self._memory = Memory()
         self._pending_tallies: dict[str, int] = {}
         self._is_told = False
@@ -122,13 +93,13 @@ class Writer:
         ``count`` above 1 spools that many occurrences without a report after it; 0 spools a report of one that is
         counted already. Never raises OSError.
         """
-        self._look_at_link()
+        self._look_at_files()
         generation = self._writable()
         if generation is not None:
             if self._memory:
                 self._write_pending(generation)
             if self._is_full():
-                occurrence = replace(occurrence, body=b"")
+                occurrence = occurrence._replace(body=b"")
                 self.tally("spool_full")
             place = self._write(generation, occurrence, min(count, 1))
             if place is not None:
@@ -161,20 +132,38 @@ class Writer:
 
         Somebody may have removed the folder (a cleaner of temporary files): then the next event begins a new one.
         """
-        self._look_at_link()
+        self._look_at_files()
         if self._memory or self._pending_tallies:
             generation = self._writable()
             if generation is not None:
                 self._write_pending(generation)
 
-    def _look_at_link(self) -> None:
+    def _look_at_files(self) -> None:
+        """Begin anew where somebody has removed, moved or truncated the files."""
         generation = self._generation
-        if generation is not None and system.is_removed(generation.fd):
-            complain("spool_removed", f"the spool {self.folder.path} was removed; a new one is begun")
+        if generation is None:
+            return
+        size_bytes = generation.size_bytes  # asked first: other threads append meanwhile
+        if system.is_removed(generation.fd):
+            self._leave(generation, f"the spool {self.folder.path} was removed; a new one is begun")
+        elif os.fstat(generation.fd).st_size < size_bytes:
+            # What is appended now would lie where readers have been already.
+            self._leave(generation, f"{generation.path.events} was truncated by somebody; a new segment is begun")
+        elif time.monotonic() >= self._mend_at:
+            self._mend_at = time.monotonic() + _MEND_S
+            if not system.is_in_place(generation.fd, generation.path.events):
+                self._leave(generation, f"the spool {self.folder.path} was moved away; a new one is begun")
+            elif generation.mend():
+                text = f"{generation.path.counts} was truncated or removed by somebody; its counts were written again"
+                complain("spool_truncated", text)
+
+    def _leave(self, generation: Generation, why: str) -> None:
+        complain("spool_left", why)
+        if self._generation is generation:
             self._generation = None
+        if self._live is not None and not self._live.is_in_place:
             live, self._live = self._live, None
-            if live is not None:
-                live.release()
+            live.release()
 
     def pending(self) -> int:
         """Return how many occurrences are kept in memory because the spool can't be written."""
@@ -222,7 +211,7 @@ class Writer:
     def _open_next(self) -> Generation:
         if self._live is None:
             self.folder.prepare()
-            self._require_own_application()
+            require_own_application(self.folder, str(self._about.get("application", "")))
             self._live = self._publish_live()
         self._look_at_size()
         path = GenerationPath(self.folder.path, self.process, self._next_generation)
@@ -244,17 +233,6 @@ class Writer:
         self._next_generation += 1
         return Generation(path, fd, counters, len(data))
 
-    def _require_own_application(self) -> None:
-        """Raise StoreError where a living process of another application has this spool: counts and mails would mix."""
-        own = self._about.get("application")
-        for path in self.folder.generations():
-            other = read_about(path.events).get("application", own)
-            if other != own and is_held(self.folder.live(path.process)):
-                raise StoreError(
-                    f"the spool {self.folder.path} is in use by the application {other!r}; "
-                    f"set `spool` of {own!r} to a folder of its own"
-                )
-
     def _is_full(self) -> bool:
         if self._is_over and time.monotonic() - self._size_looked_at > _SIZE_LOOK_S:
             self._look_at_size()
@@ -263,14 +241,15 @@ class Writer:
     def _look_at_size(self) -> None:
         """Past spool_max_mb reports are given up, but every occurrence is still counted."""
         self._size_looked_at = time.monotonic()
-        was_over, self._is_over = self._is_over, self.folder.size_bytes() > self._max_bytes
+        was_over, self._is_over = self._is_over, self.folder.event_bytes() > self._max_bytes
         if self._is_over and not was_over:
             complain("spool_full", f"the spool {self.folder.path} has reached spool_max_mb; only counts are kept")
 
     def _publish_live(self) -> FileLock:
         """Lock the live file under another name first: seen under its own, it is locked already."""
         target = self.folder.live(self.process)
-        hidden = FileLock(_hidden(target))
+        # Another name each time: an attempt that a signal handler's exception has ended may have left its file locked.
+        hidden = FileLock(_hidden(target).with_suffix(f".{secrets.token_hex(4)}.live"))
         if not hidden.acquire():
             raise StoreError(f"{hidden.path} is locked by another process")
         hidden.write(f"{self.pid}\n")

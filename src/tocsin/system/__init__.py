@@ -24,11 +24,12 @@ if sys.platform == "win32":
         lock,
         make_folder,
         open_file,
-        read_mapped,
         remove,
         set_mode,
         sync_data,
         user_id,
+        write_at,
+        write_promptly,
     )
 else:
     from tocsin.system.posix import (
@@ -46,11 +47,12 @@ else:
         lock,
         make_folder,
         open_file,
-        read_mapped,
         remove,
         set_mode,
         sync_data,
         user_id,
+        write_at,
+        write_promptly,
     )
 
 __all__ = [
@@ -69,11 +71,12 @@ __all__ = [
     "make_folder",
     "open_file",
     "read_at",
-    "read_mapped",
     "remove",
     "set_mode",
     "sync_data",
     "user_id",
+    "write_at",
+    "write_promptly",
 ]
 
 

@@ -17,6 +17,9 @@ if sys.platform == "win32":
     raise ImportError("for POSIX systems only")
 
 import fcntl
+import select
+
+from tocsin.system.native import native
 
 __all__ = [
     "HAS_MODES",
@@ -33,18 +36,22 @@ __all__ = [
     "lock",
     "make_folder",
     "open_file",
-    "read_mapped",
     "remove",
     "set_mode",
     "sync_data",
     "user_id",
+    "write_at",
+    "write_promptly",
 ]
 
 HAS_MODES: Final = True  # permission bits and owners mean something
 NOFOLLOW: Final = os.O_NOFOLLOW
 NONBLOCK: Final = os.O_NONBLOCK
 
+_PROMPTLY_MS: Final = 50
+
 _held: dict[tuple[int, int], int] = {}  # (device, inode) -> pid that holds it
+os.register_at_fork(after_in_child=_held.clear)  # pids alone would not do: a namespace of its own may have the same
 
 
 # -- files -------------------------------------------------------------------------------------------------
@@ -61,13 +68,29 @@ def make_folder(path: Path) -> None:
 
 
 def allocate(fd: int, size: int) -> None:
-    """Give a new file its size, with the space on the disk: a store into a sparse mapping on a full disk is SIGBUS."""
+    """Give a new file its size, with the space on the disk, so that what is counted on a full one finds its place."""
     os.posix_fallocate(fd, 0, size)
 
 
-def read_mapped(fd: int, size: int) -> bytes:
-    """Return the first bytes of a file that another process maps. Read, not mapped: somebody may truncate it."""
-    return os.pread(fd, size, 0)
+def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
+    """Write at ``offset``; return how many bytes were taken."""
+    return os.pwrite(fd, data, offset)
+
+
+def write_promptly(fd: int, data: bytes) -> bool:
+    """Write, but wait for no reader longer than a moment; return False where a system can't. Raises OSError.
+
+    What doesn't fit is dropped. Takes no lock of the interpreter's, as its own files do, which a fork leaves held, and
+    which a thread that is cut off by the interpreter's end leaves held for whoever writes last.
+    """
+    poll = native("select", "poll")()
+    poll.register(fd, select.POLLOUT)
+    for start in range(0, len(data), select.PIPE_BUF):  # so much a pipe takes at once, or says that it doesn't
+        if not poll.poll(_PROMPTLY_MS):
+            break
+        if os.write(fd, data[start : start + select.PIPE_BUF]) < min(len(data) - start, select.PIPE_BUF):
+            break
+    return True
 
 
 def sync_data(fd: int) -> None:

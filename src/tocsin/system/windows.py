@@ -8,7 +8,6 @@ CreateFileW instead, which shares them. Locks are LockFileEx's: each belongs to 
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 import sys
 import time
@@ -36,11 +35,12 @@ __all__ = [
     "lock",
     "make_folder",
     "open_file",
-    "read_mapped",
     "remove",
     "set_mode",
     "sync_data",
     "user_id",
+    "write_at",
+    "write_promptly",
 ]
 
 HAS_MODES: Final = False  # of permission bits there is only "read-only"; who may do what is in access lists
@@ -109,6 +109,9 @@ _create_file = _function(_kernel32, "CreateFileW", _P, _W, _D, _D, _P, _D, _D, _
 _close_handle = _function(_kernel32, "CloseHandle", wintypes.BOOL, _H)
 _lock_file = _function(_kernel32, "LockFileEx", wintypes.BOOL, _H, _D, _D, _D, _D, ctypes.POINTER(_Overlapped))
 _unlock_file = _function(_kernel32, "UnlockFileEx", wintypes.BOOL, _H, _D, _D, _D, ctypes.POINTER(_Overlapped))
+_write_file = _function(
+    _kernel32, "WriteFile", wintypes.BOOL, _H, _P, _D, ctypes.POINTER(wintypes.DWORD), ctypes.POINTER(_Overlapped)
+)
 _information = _function(_kernel32, "GetFileInformationByHandleEx", wintypes.BOOL, _H, ctypes.c_int, _P, _D)
 _create_directory = _function(_kernel32, "CreateDirectoryW", wintypes.BOOL, _W, _P)
 _local_free = _function(_kernel32, "LocalFree", _P, _P)
@@ -182,16 +185,22 @@ def allocate(fd: int, size: int) -> None:
         raise OSError(28, "No space left on device")
 
 
-def read_mapped(fd: int, size: int) -> bytes:
-    """Return the first bytes of a file that another process maps. Mapped: reading need not agree with a mapping here.
+def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
+    """Write at ``offset``; return how many bytes were taken. One call, so that no other thread's position gets in."""
+    if isinstance(data, memoryview) and not data.readonly:
+        bytes_ = (ctypes.c_char * data.nbytes).from_buffer(data)  # the very memory, not what was in it
+    else:
+        bytes_ = (ctypes.c_char * len(bytes(data))).from_buffer_copy(bytes(data))
+    place = _Overlapped(offset=offset & 0xFFFFFFFF, offset_high=offset >> 32)
+    written = wintypes.DWORD()
+    if not _write_file(msvcrt.get_osfhandle(fd), bytes_, len(bytes_), ctypes.byref(written), ctypes.byref(place)):
+        raise _fault()
+    return written.value
 
-    Nobody can truncate a file that is mapped.
-    """
-    size = min(size, os.fstat(fd).st_size)
-    if size == 0:
-        return b""
-    with mmap.mmap(fd, size, access=mmap.ACCESS_READ) as mapped:
-        return mapped[:size]
+
+def write_promptly(fd: int, data: bytes) -> bool:
+    """Return False: nothing tells whether a pipe has room, and a console is written to in its own way."""
+    return False
 
 
 def sync_data(fd: int) -> None:

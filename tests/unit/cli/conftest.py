@@ -18,7 +18,9 @@ from tocsin.event import error_id, wire
 from tocsin.event.fingerprint import fingerprint
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request
 from tocsin.spool.folder import Folder
-from tocsin.spool.writer import Occurrence, Place, Writer
+from tocsin.spool.generation import Place
+from tocsin.spool.memory import Occurrence
+from tocsin.spool.writer import Writer
 
 FRAME = Frame("shop.orders", "pay", "/srv/shop/orders.py", 12, "    return total / count", ("def pay():",))
 

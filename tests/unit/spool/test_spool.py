@@ -18,8 +18,9 @@ from tocsin.spool import folder as folder_module
 from tocsin.spool.counters import FIRST_FAULT_CELL, CellsReader, Counters
 from tocsin.spool.folder import Folder
 from tocsin.spool.locks import FileLock, is_held
+from tocsin.spool.memory import Occurrence
 from tocsin.spool.reader import SpoolReader
-from tocsin.spool.writer import Occurrence, Writer
+from tocsin.spool.writer import Writer
 
 FINGERPRINT = "v1:" + "0f" * 16
 

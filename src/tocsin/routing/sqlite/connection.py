@@ -19,7 +19,15 @@ __all__ = ["Connection"]
 
 _MEMORY: Final = ":memory:"
 _BUSY_TIMEOUT_S: Final = 5.0
-_JOURNAL_BYTES: Final = 16_777_216
+_JOURNAL_BYTES: Final = 1_048_576
+_CHECKPOINT_PAGES: Final = 256  # of 4 kB: a storm costs 1 MB of disk for the log
+_SHARED_BYTES: Final = 32_768  # what SQLite maps of the -shm file at least
+
+# Beside a write-ahead log SQLite maps a file, which all readers share. Where the disk is full and each write takes new
+# space (btrfs, ZFS, APFS, whatever lies below an overlay), a store into a mapping ends the process by SIGBUS: with the
+# leader's thread a worker of the application. These write in place; everywhere else but on Windows the
+# journal is one without.
+_IN_PLACE: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs", "ramfs", "f2fs", "jfs"})
 
 
 class Connection:
@@ -55,6 +63,7 @@ class Connection:
             finally:
                 self._depth -= 1
             return
+        self._make_room()
         # IMMEDIATE takes the write lock at once: a command that mutes waits here, not halfway.
         self._run("BEGIN IMMEDIATE")
         self._depth = 1
@@ -95,7 +104,26 @@ class Connection:
         except sqlite3.Error as fault:
             raise _translated(fault, self.path) from fault
 
+    def _make_room(self) -> None:
+        """Give the -shm file its size again where somebody truncated it: SQLite's next look at it would be SIGBUS.
+
+        What is zero there SQLite makes anew out of the log.
+        """
+        shared = f"{self.path}-shm"
+        try:
+            if os.stat(shared).st_size < _SHARED_BYTES:  # noqa: PTH116 - each look at the state comes by here
+                os.truncate(shared, _SHARED_BYTES)
+        except OSError:
+            return  # there is none, or the disk says no: then so it will to SQLite
+
+    def _is_in_place(self) -> bool:
+        if self.path == _MEMORY or not system.HAS_MODES:  # Windows has no SIGBUS
+            return True
+        return system.file_system(Path(self.path).parent) in _IN_PLACE
+
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        if not self._depth:
+            self._make_room()
         try:
             return self._sqlite.execute(sql, values).fetchall()
         except sqlite3.Error as fault:
@@ -117,8 +145,9 @@ class Connection:
                 raise StoreError(f"the state {self.path} is empty: nothing has been delivered from here yet")
             self._version = version
             return
-        self._run("PRAGMA journal_mode = WAL")
+        self._run(f"PRAGMA journal_mode = {'WAL' if self._is_in_place() else 'TRUNCATE'}")
         self._run("PRAGMA synchronous = NORMAL")  # survives any kill of the process; see the spool's promise
+        self._run(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self._run(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
         with self.transaction():
             version = self._row("PRAGMA user_version")[0]

@@ -1,0 +1,27 @@
+"""Whose spool a folder is: a folder and an application go in; nothing leaves, or StoreError where others live there."""
+
+from __future__ import annotations
+
+from tocsin.event.errors import StoreError
+from tocsin.spool.about import read_about
+from tocsin.spool.folder import Folder
+from tocsin.spool.locks import is_held
+
+__all__ = ["require_own_application"]
+
+
+def require_own_application(folder: Folder, application: str) -> None:
+    """Raise StoreError where a living process of another application has this spool: counts and mails would mix.
+
+    The dead don't count: an application that was renamed goes on in its spool.
+    """
+    for path in folder.generations():
+        try:
+            other = read_about(path.events).get("application", application)
+        except OSError:
+            continue  # told by who reads it
+        if other != application and is_held(folder.live(path.process)):
+            raise StoreError(
+                f"the spool {folder.path} is in use by the application {other!r}; "
+                f"set `spool` of {application!r} to a folder of its own"
+            )
