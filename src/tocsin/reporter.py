@@ -5,7 +5,6 @@ Making a Reporter starts no thread, opens no file and touches no socket; that ha
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import sys
@@ -19,10 +18,9 @@ from tocsin.complaints import complain, say
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
-from tocsin.delivery.host import SLICE_PAUSE_S, Host, is_before_fork, native_sleep
+from tocsin.delivery.host import Host, is_before_fork
+from tocsin.delivery.leaving import Leaving, leave_later, stay
 from tocsin.delivery.term import Term
-from tocsin.delivery.wish import Wish
-from tocsin.event import limits
 from tocsin.event.errors import ConfigError
 from tocsin.event.scrub import Scrubber
 from tocsin.intake import BeforeSpool, Intake
@@ -31,16 +29,15 @@ from tocsin.integrations.wsgi import wsgi
 from tocsin.sinks.base import SinkContext
 from tocsin.sinks.registry import BuiltSink, build, faults_of
 from tocsin.spool.folder import Folder
-from tocsin.spool.reader import SpoolReader
 from tocsin.spool.salt import read_salt
 
 if TYPE_CHECKING:
     from tocsin.delivery.leader import Leader
+    from tocsin.spool.writer import Writer
 
 __all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
 
 _LOOK_S: Final = 0.02
-_LEAST_EXIT_S: Final = 0.3  # enough for a server that answers
 _T = TypeVar("_T")
 
 
@@ -87,6 +84,7 @@ class Reporter:
         )
         self.tell = tell or self._tell_by_event  # (text, template) of a failing sink
         self._host = Host(self._new_term, self._retry_pending)
+        self._leaving = Leaving(self._host, self._folder, self._own_writer)
         self._undo: list[Callable[[], None]] = []
         self._looks: list[Callable[[], None]] = []
         self._is_closed = False
@@ -103,6 +101,15 @@ class Reporter:
         interactive debugger around it.
         """
         return wsgi(app, self.intake)
+
+    def asgi(self, app: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an ASGI application (version 3) that reports what ``app`` raises and answers with the 500 page.
+
+        Outside production nothing is caught: ``app`` itself is returned.
+        """
+        from tocsin.integrations.asgi import asgi  # a WSGI application has no use for it
+
+        return asgi(app, self.intake)
 
     def install(self, app: _T) -> _T:
         """Integrate an application object of a known framework; return the same object. Idempotent.
@@ -135,7 +142,10 @@ class Reporter:
                 return ""
             return self.intake.take(piece, exc, via="report") or ""
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises, whatever it is given
-            complain("report", f"a report could not be made: {type(fault).__name__}", fault)
+            try:
+                complain("report", f"a report could not be made: {type(fault).__name__}", fault)
+            except RecursionError:  # at this depth of the stack no call is left
+                return ""
             return ""
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -153,6 +163,8 @@ class Reporter:
             return False
         if not self._folder.path.is_dir():
             return True  # no process has reported anything yet
+        from tocsin.delivery.wish import Wish
+
         end = time.monotonic() + timeout_s
         try:
             with Wish(self._folder) as wish:
@@ -179,7 +191,7 @@ class Reporter:
             process.writer.close()
         for undo in reversed(self._undo):
             undo()
-        atexit.unregister(self._at_exit)
+        stay(self._leaving)
         _forget(self)
 
     def _end_delivery(self, timeout_s: float) -> None:
@@ -234,7 +246,7 @@ class Reporter:
             return
         if not self._is_exit_hooked:
             self._is_exit_hooked = True
-            atexit.register(self._at_exit)
+            leave_later(self._leaving)
             if self._where.is_temporary:
                 say(f"reports are spooled in {self._folder.path}; set `spool` to a folder that outlives a reboot")
         for look in self._looks:
@@ -245,21 +257,9 @@ class Reporter:
             else:
                 self._host.start()
 
-    def _at_exit(self) -> None:
-        """Deliver if nobody else is left to, which delays the exit by at most EXIT_DELAY_S. Spooling goes on.
-
-        In a forked child that had no event of its own there is nothing to do: gunicorn runs the exit handlers of a
-        preloading master in every worker.
-        """
+    def _own_writer(self) -> Writer | None:
         process = self.intake.processes.known()
-        if process is None or process.pid != os.getpid():
-            return
-        try:
-            is_alone = not SpoolReader(self._folder).has_living(but=process.writer.process)
-            self._end_delivery(_exit_time_left_s() if is_alone else 0.0)
-            process.writer.retry_pending()
-        except Exception as fault:  # noqa: BLE001 - what is spooled goes out by another process; the exit goes on
-            complain("exit", f"delivery could not be ended: {type(fault).__name__}", fault)
+        return None if process is None else process.writer
 
     def _new_term(self) -> Term:
         return Term(self._folder, self._new_leader, is_dedicated=False)
@@ -268,7 +268,7 @@ class Reporter:
         from tocsin.delivery.leader import Leader  # brings sqlite3, which only a leader needs
         from tocsin.routing.opening import state_place
 
-        settings, sleep = self.settings, native_sleep()
+        settings = self.settings
         return Leader(
             self._folder,
             self.sinks,
@@ -277,7 +277,7 @@ class Reporter:
             keep_days=settings.keep_days,
             max_bytes=int(settings.spool_max_mb * 1_048_576),
             state=state_place(settings),
-            pause=lambda: sleep(SLICE_PAUSE_S),
+            pause=self._host.pause,
             tell=self.tell,
         )
 
@@ -294,17 +294,6 @@ class Reporter:
         if not self._salt:
             self._salt = read_salt(self._folder)
         return self._salt
-
-
-_exit_ends_at: list[float] = []
-
-
-def _exit_time_left_s() -> float:
-    """Return how long the exit may still be delayed: the spools of drop-in handlers share the time."""
-    now = time.monotonic()
-    if not _exit_ends_at:
-        _exit_ends_at.append(now + limits.EXIT_DELAY_S)
-    return max(_exit_ends_at[0] - now, _LEAST_EXIT_S)
 
 
 _present: dict[str, Reporter] = {}  # one at most; a dictionary's own steps are atomic, so no lock can be left held

@@ -6,16 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
 
 from tocsin.complaints import complain, own_work
+from tocsin.delivery.breather import Breather
 from tocsin.delivery.job import start_native_thread
 from tocsin.delivery.term import Term
 from tocsin.event import limits
+from tocsin.system.forks import stepping_aside, unforked
+from tocsin.system.native import native
 
-__all__ = ["SLICE_PAUSE_S", "Host", "is_before_fork", "native_sleep"]
-
-SLICE_PAUSE_S: Final = 0.0005  # lets go of the GIL between slices, so that requests are not held up
+__all__ = ["Host", "is_before_fork", "native_sleep"]
 
 
 class Host:
@@ -28,6 +28,7 @@ class Host:
     def __init__(self, new_term: Callable[[], Term], each_round: Callable[[], None]) -> None:
         self._new_term = new_term
         self._each_round = each_round
+        self._breather = Breather()
         self._pid = 0
         self._claims: dict[int, object] = {}
         self._is_stopping = False
@@ -61,6 +62,11 @@ class Host:
             self._claims.clear()
             complain("delivery", f"no thread for delivery: {fault}")
 
+    def ask_to_stop(self) -> None:
+        """Have the thread end after its present step; `stop` waits for it."""
+        if self.is_running:
+            self._is_stopping = True
+
     def stop(self, timeout_s: float) -> bool:
         """Ask the thread to end after its present step; return whether it did in time."""
         if not self.is_running:
@@ -73,10 +79,16 @@ class Host:
         self._claims.clear()
         return not self._is_running
 
+    def pause(self) -> None:
+        """Let others go on between two slices of a round: threads that want the GIL, and forks."""
+        with stepping_aside():
+            self._breather.pause(native_sleep())
+
     def _round(self, term: Term) -> bool:
         try:
-            worked = term.step()
-            self._each_round()
+            with unforked():
+                worked = term.step()
+                self._each_round()
         except Exception as fault:  # noqa: BLE001 - one round that fails must not be the last
             complain("delivery", f"a round of delivery failed: {type(fault).__name__}", fault)
             return False
@@ -93,9 +105,13 @@ class Host:
         try:
             while term is not None and not self._is_stopping and self._pid == pid:
                 worked = self._round(term)
-                sleep(SLICE_PAUSE_S if worked else limits.LEADER_POLL_S)
+                if worked:
+                    self._breather.pause(sleep)
+                else:
+                    sleep(limits.LEADER_POLL_S)
             if term is not None:
-                term.end()
+                with unforked():
+                    term.end()
         except Exception as fault:  # noqa: BLE001 - a thread's last edge
             complain("delivery", f"delivery ended: {type(fault).__name__}", fault)
 
@@ -118,8 +134,5 @@ def is_before_fork() -> bool:
 
 def native_sleep() -> Callable[[float], None]:
     """Return the sleep of the operating system's threads, also where gevent has put its own in its place."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None:
-        original: Callable[[float], None] = monkey.get_original("time", "sleep")
-        return original
-    return time.sleep
+    sleep: Callable[[float], None] = native("time", "sleep")
+    return sleep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from tocsin.complaints import complain, own_work
 from tocsin.event import limits
 from tocsin.event.scrub import Scrubber
 from tocsin.sinks.base import Outcome, Unavailable
+from tocsin.system.forks import importing
 
 __all__ = ["Job", "start_native_thread"]
 
@@ -52,6 +54,7 @@ class Job:
 
     def __init__(self, call: Callable[[], Outcome], *, is_local: bool) -> None:
         self._call = call
+        self._pid = os.getpid()
         self._found: Outcome | None = None
         self._outcome: Outcome | None = None
         if is_local:
@@ -64,12 +67,14 @@ class Job:
 
     @property
     def outcome(self) -> Outcome | None:
-        """Return what came of it, None while it runs."""
+        """Return what came of it, None while it runs; in a forked child, where it never ends, that it did not."""
+        if self._outcome is None and self._pid != os.getpid():
+            return Unavailable("this process was forked during the call", "nothing: it is tried again")
         return self._outcome
 
     def _run(self) -> None:
         try:
-            with own_work():
+            with own_work(), importing():
                 self._found = self._call()
         except BaseException as fault:  # noqa: BLE001 - a sink may be anybody's code; it must not end delivery
             complain("sink", f"a sink failed unexpectedly: {type(fault).__name__}: {fault}", fault)

@@ -488,19 +488,6 @@ def test_forked_child_writes_its_own_segment(logger: logging.Logger, mail: SMTPH
     assert len({event.process_id for event in events(mail)}) == 2
 
 
-def test_exit_is_delayed_once_for_all_handlers_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten servers that are away must not make ten delays."""
-    now = [100.0]
-    monkeypatch.setattr(reporters, "_exit_ends_at", [])
-    monkeypatch.setattr("tocsin.reporter.time.monotonic", lambda: now[0])
-    spent = []
-    for _ in range(3):
-        left_s = reporters._exit_time_left_s()
-        spent.append(left_s)
-        now[0] += left_s
-    assert spent == [2.0, 0.3, 0.3]
-
-
 # -- configuration files and commands --------------------------------------------------------------------------
 
 
