@@ -10,7 +10,7 @@ from typing import Final
 from tocsin.cli.manual import manual
 from tocsin.config.reference import reference
 from tocsin.event import limits
-from tocsin.sinks.registry import sections
+from tocsin.sinks.shown import sections
 from tocsin.testing import HOSTILE, SinkContract
 
 REFERENCE: Final = Path(__file__).parent / "reference"

@@ -25,6 +25,7 @@ class RecordingIntake:
         self.unreported: tuple[type[BaseException], ...] = (ConnectionError,)
         self.events: list[dict[str, Any]] = []
         self._file = file
+        self._outside: dict[str, Any] = {}
         self._captured = 0
 
     def wake(self) -> None:
@@ -32,8 +33,10 @@ class RecordingIntake:
         self.wakes += 1
 
     def exception(
-        self, exc: BaseException, *, via: str, environ: dict[str, Any], kind: str = "traceback"
+        self, exc: BaseException, *, via: str, environ: dict[str, Any] | None, kind: str = "traceback"
     ) -> str | None:
+        if environ is None:  # outside of any request
+            environ = self._outside
         if isinstance(exc, self.unreported) or type(exc).__name__ == "SecurityError":
             self.note("counted", environ, type=type(exc).__name__)
             return None
@@ -55,6 +58,10 @@ class RecordingIntake:
 
     def announce(self, error_id: str, exc: BaseException, environ: dict[str, Any]) -> None:
         self.note("announce", environ, id=error_id)
+
+    def message(self, text: str, *, kind: str, level: int, template: str, logger: str) -> str | None:
+        self.note("message", {}, text=text, kind=kind)
+        return None
 
     def page(self, environ: dict[str, Any], error_id: str | None) -> tuple[str, list[tuple[str, str]], bytes]:
         body = b"Something broke. Error id: %s\n" % (error_id or "").encode()

@@ -283,13 +283,6 @@ def a_generator_that_fails_before_start(environ, start_response, closed):
 
 
 @case(outcome="page", reports=("AssertionError",), is_valid=False)
-def starts_twice(environ, start_response, closed):
-    start_response("200 OK", [TEXT])
-    start_response("200 OK", [TEXT])
-    return [b"hello world"]
-
-
-@case(outcome="page", reports=("AssertionError",), is_valid=False)
 def never_starts(environ, start_response, closed):
     return [b"hello world"]
 

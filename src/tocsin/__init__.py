@@ -7,7 +7,7 @@ The floors, from the top; each imports only what is below it:
     handlers       LogHandler: ordinary logging as the way in
     testing        what applications and sink authors use in their tests
     reporter       the composition root in the application
-    integrations   wsgi, flask …: the only framework-aware code
+    integrations   wsgi, asgi, flask …: the only framework-aware code
     intake         occurrence in; one counter increment or one spooled record, and an error id, out
     delivery       the leader: what is spooled in; entries and notices out, by cursors
     routing        issues, episodes, routes: decisions, and the state they rest on
@@ -23,11 +23,15 @@ The floors, from the top; each imports only what is below it:
 
 from __future__ import annotations
 
-from tocsin.bootstrap import install, report, setup
-from tocsin.event.errors import ConfigError, DecodeError, DeliveryError, StoreError, TocsinError
-from tocsin.event.model import Event
-from tocsin.handlers import LogHandler
-from tocsin.reporter import Reporter
+TYPE_CHECKING = False  # as type checkers know it; to import `typing` for it would take longer than all the rest
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tocsin.bootstrap import install, report, setup
+    from tocsin.event.errors import ConfigError, DecodeError, DeliveryError, StoreError, TocsinError
+    from tocsin.event.model import Event
+    from tocsin.handlers import LogHandler
+    from tocsin.reporter import Reporter
 
 __all__ = [
     "ConfigError",
@@ -45,3 +49,32 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "ConfigError": "tocsin.event.errors",
+    "DecodeError": "tocsin.event.errors",
+    "DeliveryError": "tocsin.event.errors",
+    "Event": "tocsin.event.model",
+    "LogHandler": "tocsin.handlers",
+    "Reporter": "tocsin.reporter",
+    "StoreError": "tocsin.event.errors",
+    "TocsinError": "tocsin.event.errors",
+    "install": "tocsin.bootstrap",
+    "report": "tocsin.bootstrap",
+    "setup": "tocsin.bootstrap",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use: a command, a mode or a test that uses none of them pays for none."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,8 +19,8 @@ class Entry:
     """Hold what is known of one fault in this process.
 
     The limiter keeps ``total`` (occurrences since it was last idle), ``last_full`` and ``last_used``
-    (monotonic seconds). ``fingerprint``, ``prefix``, ``data`` and ``is_dropped`` are the caller's own, empty at
-    first; they outlive an idle time, but not eviction.
+    (monotonic seconds). ``fingerprint``, ``prefix``, ``data``, ``pins`` and ``is_dropped`` are the caller's own,
+    empty at first; they outlive an idle time, but not eviction.
     """
 
     __slots__ = (
@@ -31,6 +31,7 @@ class Entry:
         "key",
         "last_full",
         "last_used",
+        "pins",
         "prefix",
         "total",
     )
@@ -41,6 +42,7 @@ class Entry:
         self.prefix = ""
         self.is_dropped = False
         self.data: Any = None
+        self.pins: Any = None
         self.restart(now)
 
     def restart(self, now: float) -> None:

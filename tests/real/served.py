@@ -1,7 +1,7 @@
 """The application that test_servers.py runs on real servers: every case of the table, with tocsin and without.
 
 ``/bare/<case>`` and ``/tocsin/<case>``; what the integration reports and each ``close()`` is appended to the file
-that TOCSIN_TEST_RECORD names. As a script it is a server itself: ``served.py wsgiref|werkzeug PORT``.
+that TOCSIN_TEST_RECORD names.
 """
 
 from __future__ import annotations
@@ -68,17 +68,3 @@ guarded = wsgi(plain, INTAKE)
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     chosen = plain if environ["PATH_INFO"].startswith("/bare/") else guarded
     return chosen(environ, start_response)
-
-
-def main(server: str, port: int) -> None:
-    if server == "wsgiref":
-        from wsgiref.simple_server import make_server
-
-        make_server("127.0.0.1", port, app).serve_forever()
-    from werkzeug.serving import run_simple
-
-    run_simple("127.0.0.1", port, app, threaded=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

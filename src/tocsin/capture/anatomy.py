@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tocsin.event import limits
 
-__all__ = ["args", "cause", "context", "members", "mro", "namespace", "notes", "successor", "traceback"]
+__all__ = ["args", "attributes", "cause", "context", "members", "mro", "namespace", "notes", "successor", "traceback"]
 
 # A class may define properties or `__getattribute__`; these descriptors look past both.
 _ARGS: Final = BaseException.__dict__["args"].__get__
@@ -24,6 +24,12 @@ _NAMESPACE: Final = type.__dict__["__dict__"].__get__
 def args(exc: BaseException) -> tuple[Any, ...]:
     """Return what the exception was made with."""
     value: tuple[Any, ...] = _ARGS(exc)
+    return value
+
+
+def attributes(exc: BaseException) -> dict[str, Any]:
+    """Return the very dict of what was set on the exception."""
+    value: dict[str, Any] = _DICT(exc)
     return value
 
 
@@ -59,7 +65,7 @@ def members(exc: BaseException) -> tuple[BaseException, ...]:
 
 def notes(exc: BaseException) -> tuple[str, ...]:
     """Return the notes (PEP 678) that are exact strings."""
-    found = _DICT(exc).get("__notes__")
+    found = dict.get(attributes(exc), "__notes__")  # the dict may be derived from dict
     if type(found) is not list and type(found) is not tuple:
         return ()
     return tuple(note for note in found[: limits.NOTES] if type(note) is str)

@@ -19,6 +19,7 @@ _DISCONNECTS: Final = frozenset(
         "gunicorn.http.errors.InvalidChunkSize",
         "gunicorn.http.errors.NoMoreData",
         "starlette.requests.ClientDisconnect",
+        "starlette.websockets.WebSocketDisconnect",
         "tornado.websocket.WebSocketClosedError",
         "uvicorn.protocols.utils.ClientDisconnected",
         "waitress.channel.ClientDisconnected",
@@ -68,6 +69,7 @@ _SERVER_WORDS: Final = (
     "Apache/mod_wsgi request data read error",
     "Apache/mod_wsgi failed to write response data",
 )
+_GROUP_MEMBERS: Final = 256  # to be looked at; of a larger group something is worth a report
 _MIDDLEMEN: Final = ("wsgiref.validate", "werkzeug.wsgi", "werkzeug.middleware.", "tempfile", "codecs")
 
 
@@ -75,8 +77,10 @@ def is_disconnect(exc: BaseException) -> bool:
     """Return whether an exception says that the client went away.
 
     By the exception's class, or, for errors of any connection, only if the innermost frames are a web server's:
-    a broken pipe to a database is a fault.
+    a broken pipe to a database is a fault. A group, as task groups raise it, is one if all that it holds are.
     """
+    if issubclass(type(exc), BaseExceptionGroup):
+        return _are_disconnects(exc)
     if _is_any_of(exc, _DISCONNECTS):
         return True
     if not issubclass(type(exc), OSError):
@@ -86,6 +90,22 @@ def is_disconnect(exc: BaseException) -> bool:
     values = anatomy.args(exc)
     text = values[0] if len(values) == 1 else None
     return type(exc) is OSError and type(text) is str and text.startswith(_SERVER_WORDS)
+
+
+def _are_disconnects(group: BaseException) -> bool:
+    """Tell whether all exceptions of a group are disconnects, those of inner groups too."""
+    waiting, looked_at = [group], 0
+    while waiting:
+        members = anatomy.members(waiting.pop())
+        looked_at += len(members)
+        if looked_at > _GROUP_MEMBERS:
+            return False
+        for member in members:
+            if issubclass(type(member), BaseExceptionGroup):
+                waiting.append(member)
+            elif not is_disconnect(member):
+                return False
+    return True
 
 
 def is_bad_host(exc: BaseException) -> bool:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-from types import FrameType, TracebackType
-from typing import Final, TypeAlias
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tocsin.capture import anatomy
-from tocsin.capture.frames import FrameCache, is_hidden, module_of
+from tocsin.capture.frames import FrameCache, address, is_hidden, module_of
 from tocsin.capture.messages import message_of
 from tocsin.event import limits
 from tocsin.event.model import ExceptionInfo, Frame
 from tocsin.event.typename import type_name
+from tocsin.event.wire import with_locals
+
+if TYPE_CHECKING:
+    from tocsin.capture.locals import LocalsReader, LocalsRoom
 
 __all__ = ["describe"]
 
@@ -23,22 +28,22 @@ _END: Final = limits.FRAMES // 2
 class _Entry:
     """One or several consecutive identical entries of a traceback."""
 
-    __slots__ = ("frame", "lasti", "line", "repeats")
+    __slots__ = ("entry", "repeats")
 
     def __init__(self, entry: TracebackType) -> None:
-        self.frame: FrameType = entry.tb_frame
-        self.lasti = entry.tb_lasti
-        self.line: int | None = entry.tb_lineno
+        self.entry = entry
         self.repeats = 1
 
 
 _Ends: TypeAlias = tuple[list[_Entry], int]
+_Shown: TypeAlias = tuple[list[Frame], list[TracebackType], int]
 
 
 class _Budget:
     """What may still be described within one event, and what has been."""
 
-    def __init__(self) -> None:
+    def __init__(self, frames: FrameCache) -> None:
+        self.locals = None if frames.locals is None else frames.locals.room()
         self.left = limits.EXCEPTIONS
         self.seen: set[int] = set()
 
@@ -57,14 +62,17 @@ def describe(exc: BaseException, frames: FrameCache) -> ExceptionInfo:
     Of deep stacks both ends are kept, consecutive identical frames are one with a number of repeats, cycles
     and chains past their bounds are cut. No reference to an exception or a frame is kept.
     """
-    budget = _Budget()
+    budget = _Budget(frames)
     budget.take(exc)
     return _describe(exc, frames, budget, limits.CHAIN, limits.GROUP_DEPTH)
 
 
 def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_left: int, depth: int) -> ExceptionInfo:
     scrubber = frames.scrubber
-    kept, omitted = _ends(anatomy.traceback(exc))
+    entry = anatomy.traceback(exc)
+    told, entries, omitted = _shown(entry, frames)
+    if frames.locals is not None and budget.locals is not None:
+        told = list(_with_locals(frames.locals, told, entries, budget.locals))
 
     def inner(other: BaseException | None, links: int, groups: int) -> ExceptionInfo | None:
         if other is None or links <= 0 or groups < 0 or not budget.take(other):
@@ -73,14 +81,15 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
 
     cause = anatomy.cause(exc)
     inside = anatomy.members(exc)
-    members = [inner(member, chain_left, depth - 1) for member in inside[: limits.GROUP_MEMBERS]]
-    shown = tuple(member for member in members if member is not None)
+    members = [inner(member, chain_left, depth - 1) for member in inside[: limits.GROUP_MEMBERS]] if inside else []
+    shown = tuple([member for member in members if member is not None])
+    notes = anatomy.notes(exc)
     return ExceptionInfo(
-        type=type_name(type(exc)),
+        type=scrubber.name(type_name(type(exc))),
         message=scrubber.text(message_of(exc), limits.MESSAGE_CHARS),
-        frames=tuple(_frame(entry, frames) for entry in kept),
+        frames=tuple(told),
         frames_omitted=omitted,
-        notes=tuple(scrubber.text(note, limits.NOTE_CHARS) for note in anatomy.notes(exc)),
+        notes=tuple([scrubber.text(note, limits.NOTE_CHARS) for note in notes]) if notes else (),
         cause=inner(cause, chain_left - 1, depth),
         context=None if cause is not None else inner(anatomy.context(exc), chain_left - 1, depth),
         members=shown,
@@ -88,9 +97,46 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
     )
 
 
-def _frame(entry: _Entry, frames: FrameCache) -> Frame:
-    frame = frames.get(entry.frame, entry.lasti, entry.line)
-    return frame if entry.repeats == 1 else replace(frame, repeats=entry.repeats)
+def _shown(entry: TracebackType | None, frames: FrameCache) -> _Shown:
+    """Return the frames that a report shows and their entries, outermost first, and how many frames are left out.
+
+    A short stack without repetitions, which nearly all are, takes one look-up a frame.
+    """
+    shown: list[Frame] = []
+    entries: list[TracebackType] = []
+    outermost, place, known = entry, -1, frames.known
+    for _ in range(limits.FRAMES):
+        if entry is None:
+            return shown, entries, 0
+        here = id(entry.tb_frame.f_code) + entry.tb_lasti  # as `address` does
+        if here == place:
+            break
+        place = here
+        frame = known(here)
+        if frame is not None:
+            shown.append(frame)
+            entries.append(entry)
+        elif entry.tb_next is None or not is_hidden(module_of(entry.tb_frame)):
+            shown.append(frames.get(entry))
+            entries.append(entry)
+        entry = entry.tb_next
+    if entry is None:
+        return shown, entries, 0
+    kept, omitted = _ends(outermost)
+    return [_frame(one, frames) for one in kept], [one.entry for one in kept], omitted
+
+
+def _with_locals(
+    reader: LocalsReader, shown: list[Frame], entries: list[TracebackType], room: LocalsRoom
+) -> Iterator[Frame]:
+    stops = [(entry.tb_frame, entry.tb_lasti, frame.in_app) for entry, frame in zip(entries, shown, strict=True)]
+    for frame, own in zip(shown, reader.read(stops, room), strict=True):
+        yield frame if own is None else with_locals(frame, own)
+
+
+def _frame(kept: _Entry, frames: FrameCache) -> Frame:
+    frame = frames.get(kept.entry)
+    return frame if kept.repeats == 1 else replace(frame, repeats=kept.repeats)
 
 
 def _ends(entry: TracebackType | None) -> _Ends:
@@ -98,13 +144,14 @@ def _ends(entry: TracebackType | None) -> _Ends:
     head: list[_Entry] = []
     tail: deque[_Entry] = deque()
     omitted = 0
+    place = -1
     last: _Entry | None = None
     while entry is not None:
-        frame = entry.tb_frame
-        if last is not None and last.frame.f_code is frame.f_code and last.lasti == entry.tb_lasti:
+        here = address(entry)
+        if here == place and last is not None:
             last.repeats += 1
-        elif entry.tb_next is None or not is_hidden(module_of(frame)):
-            last = _Entry(entry)
+        elif entry.tb_next is None or not is_hidden(module_of(entry.tb_frame)):
+            place, last = here, _Entry(entry)
             if len(head) < _END:
                 head.append(last)
             else:

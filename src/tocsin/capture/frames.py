@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from itertools import islice
-from types import CodeType, FrameType
-from typing import Final, TypeAlias
+from types import CodeType, FrameType, TracebackType
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tocsin.capture.source import SourceCache
 from tocsin.event import limits
@@ -14,12 +14,20 @@ from tocsin.event.model import Frame
 from tocsin.event.scrub import Scrubber
 from tocsin.event.wire import frame_fragment
 
-__all__ = ["FrameCache", "InApp", "in_app_rule", "is_hidden", "module_of"]
+if TYPE_CHECKING:
+    from tocsin.capture.locals import LocalsReader
+
+__all__ = ["FrameCache", "InApp", "address", "in_app_rule", "is_hidden", "module_of"]
 
 InApp: TypeAlias = Callable[[str, str], bool]
 
 _HIDDEN_MODULES: Final = ("tocsin.integrations.", "tocsin.intake")
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
+
+
+def address(entry: TracebackType) -> int:
+    """Return a number for the instruction that an entry of a traceback is at; see `capture.key`."""
+    return id(entry.tb_frame.f_code) + entry.tb_lasti
 
 
 def module_of(frame: FrameType) -> str:
@@ -49,7 +57,7 @@ def in_app_rule(app_modules: Sequence[str] = ()) -> InApp:
             return True
         if file.startswith("<"):  # frozen modules, eval, interactive input
             return False
-        path = file.replace("\\", "/")
+        path = file[: limits.PATH_CHARS * 4].replace("\\", "/")
         return not path.startswith((standard, tocsin)) and not any(part in path for part in _INSTALLED)
 
     return is_in_app
@@ -62,30 +70,45 @@ class FrameCache:
     Thread-safe without a lock: each step on the table is one operation of the interpreter.
     """
 
-    def __init__(self, scrubber: Scrubber, is_in_app: InApp | None = None, *, app_modules: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        scrubber: Scrubber,
+        is_in_app: InApp | None = None,
+        *,
+        app_modules: Sequence[str] = (),
+        locals: LocalsReader | None = None,
+    ) -> None:
+        """``locals`` reads the variables of frames whose exceptions are described; without it they are left alone."""
         self.scrubber: Final = scrubber
+        self.locals: Final = locals
         self._is_in_app = is_in_app or in_app_rule(app_modules)
         self._sources = SourceCache()
-        # By id: the hash of a code object is made anew each time, of all it holds. The code in the value
-        # keeps the id from being given out again.
-        self._frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
+        # By the instruction's address: the hash of a code object is made anew each time, of all it
+        # holds. The second table keeps the code, so that no id is given out again.
+        self._frames: dict[int, Frame] = {}
+        self._codes: dict[int, CodeType] = {}
+        #: Returns the masked frame at an instruction's address, None for one that was not asked for yet.
+        self.known: Final[Callable[[int], Frame | None]] = self._frames.get
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def get(self, frame: FrameType, lasti: int, line: int | None) -> Frame:
-        """Return the masked frame at instruction ``lasti``, whose line is ``line``."""
-        code = frame.f_code
-        place = (id(code), lasti)
-        known = self._frames.get(place)
+    def get(self, entry: TracebackType) -> Frame:
+        """Return the masked frame of an entry of a traceback."""
+        place = address(entry)
+        known = self.known(place)
         if known is not None:
-            return known[1]
-        made = self.scrubber.frame(self._raw(frame, code, lasti, line))
+            return known
+        frame = entry.tb_frame
+        code = frame.f_code
+        made = self.scrubber.frame(self._raw(frame, code, entry.tb_lasti, entry.tb_lineno))
         object.__setattr__(made, "fragment", frame_fragment(made))
         if len(self._frames) >= limits.CACHED_FRAMES:
             for oldest in list(islice(list(self._frames), limits.CACHED_FRAMES // 8)):
                 self._frames.pop(oldest, None)
-        self._frames[place] = (code, made)
+                self._codes.pop(oldest, None)
+        self._codes[place] = code
+        self._frames[place] = made
         return made
 
     def _raw(self, frame: FrameType, code: CodeType, lasti: int, line: int | None) -> Frame:

@@ -47,7 +47,8 @@ def _message(exc: BaseException) -> str:
             return builtin(exc)
         if type_name(owner).partition(".")[0] in TRUSTED_MODULES:
             text = written(exc)
-            return str.__str__(text) if issubclass(type(text), str) else _of_args(exc)
+            text = str.__getitem__(text, slice(limits.MESSAGE_CHARS * 2)) if issubclass(type(text), str) else None
+            return _of_args(exc) if text is None else text
         return _of_args(exc)
     return _of_args(exc)
 
@@ -112,7 +113,8 @@ def _of_unicode_error(exc: BaseException) -> str:
         if issubclass(type(exc), cls):
             names = ("reason", "object") if cls is UnicodeTranslateError else ("encoding", "reason", "object")
             values = [_slot(cls, name)(exc) for name in names]
-            if all(type(value) in (str, bytes) for value in values):
+            is_short = type(values[-2]) is str and len(values[-2]) <= limits.MESSAGE_CHARS  # the reason, shown in full
+            if is_short and all(type(value) is str or type(value) is bytes for value in values):
                 return str(cls.__dict__["__str__"](exc))
     return _of_args(exc)
 

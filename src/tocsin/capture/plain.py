@@ -13,18 +13,19 @@ from uuid import UUID
 from tocsin.event import limits
 from tocsin.event.typename import describe_value, type_name
 
-__all__ = ["Described", "plain"]
+__all__ = ["Described", "is_plain_path", "plain"]
 
 _DEPTH: Final = 6
 _ITEMS: Final = 64
 _NODES: Final = 512
 _INT_BITS: Final = 1_024
+# By id: to look a class up by itself runs its metaclass's `__hash__` and `__eq__`.
 # Exact types of the standard library whose __str__ and __repr__ run the library's code alone.
-_TRUSTED: Final = frozenset(
-    {date, timedelta, Decimal, UUID, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath, type(NotImplemented)}
-)
-_AWARE: Final = frozenset({datetime, time})
-_EXACT: Final = frozenset({type(None), bool, float, complex})
+_TRUSTED: Final = frozenset(map(id, (date, timedelta, Decimal, UUID, type(NotImplemented))))
+_PATHS: Final = frozenset(map(id, (PosixPath, PurePosixPath, PureWindowsPath, WindowsPath)))
+_AWARE: Final = frozenset(map(id, (datetime, time)))
+_EXACT: Final = frozenset(map(id, (type(None), bool, float, complex)))
+_CONTAINERS: Final = frozenset(map(id, (tuple, list, dict, set, frozenset)))
 
 
 class Described:
@@ -53,24 +54,36 @@ def plain(value: object, exception: Callable[[BaseException], str] | None = None
 def _plain(value: Any, exception: Callable[[BaseException], str] | None, depth: int, nodes: list[int]) -> Any:
     cls = type(value)
     nodes[0] -= 1
-    if cls in _EXACT:
+    if id(cls) in _EXACT:
         return value
     if nodes[0] < 0:
         return Described("…")
     if issubclass(cls, (str, int, float, bytes, bytearray)):
         return _scalar(value, cls)
-    if cls in (tuple, list, dict, set, frozenset):
+    if id(cls) in _CONTAINERS:
         return _container(value, cls, exception, depth, nodes) if depth > 0 else Described(describe_value(value))
-    if cls in _TRUSTED or (cls in _AWARE and type(value.tzinfo) in (type(None), timezone)):
+    if id(cls) in _TRUSTED or (id(cls) in _AWARE and _is_plain_zone(value.tzinfo)):
+        return value
+    if id(cls) in _PATHS and is_plain_path(value):
         return value
     if exception is not None and issubclass(cls, BaseException):
         return Described(exception(value))
     return Described(f"<class {type_name(value)}>" if cls is type else describe_value(value))
 
 
+def is_plain_path(path: Any) -> bool:
+    """Return whether a path holds exact texts: from Python 3.12 on it joins what it was given late, by its methods."""
+    return all(type(part) is str for part in getattr(path, "_raw_paths", ()))
+
+
+def _is_plain_zone(zone: Any) -> bool:
+    # The repr of a zone shows its name, which may be derived from str.
+    return zone is None or (type(zone) is timezone and type(zone.tzname(None)) is str)
+
+
 def _scalar(value: Any, cls: type) -> Any:
     if issubclass(cls, str):
-        return str.__str__(value)[: limits.MESSAGE_CHARS * 2]
+        return str.__getitem__(value, slice(limits.MESSAGE_CHARS * 2))  # cut first: no copy of the whole is made
     if issubclass(cls, int):
         # Text of huge numbers costs quadratic time, and is refused from 4,300 digits on.
         bits = int.bit_length(value)

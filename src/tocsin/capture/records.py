@@ -6,8 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tocsin.capture.messages import message_of
 from tocsin.capture.piece import Piece
@@ -24,7 +23,9 @@ __all__ = [
     "extra_of",
     "is_admitted",
     "kind_of",
+    "level_of",
     "location_of",
+    "name_of",
     "process_name",
     "read",
     "status_of",
@@ -72,8 +73,7 @@ _COVERS: Final = SensitiveKeys().covers  # the default names; a reporter has its
 _MASKED: Final = Described(MASK)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordText:
+class RecordText(NamedTuple):
     """Hold a record's message and template, bounded but not masked yet.
 
     ``is_formatted`` says that the template had nothing to fill in: it may be an f-string's result.
@@ -97,11 +97,11 @@ def read(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) -> 
         del fields["error_id"]
     return Piece(
         kind=kind_of(record, exception_of(record) is not None),
-        levelno=_level(record),
+        levelno=level_of(record),
         message=text.message,
         template=text.template,
         is_formatted=text.is_formatted,
-        logger=record.name,
+        logger=name_of(record),
         location=location_of(record),
         fields=fields,
         error_id=str(error_id) if is_ours else "",
@@ -138,7 +138,7 @@ def kind_of(record: logging.LogRecord, has_exception: bool) -> Kind:
         return "warning"
     if has_exception and _is_uncaught(record):
         return "traceback"
-    return "error" if _level(record) >= logging.ERROR else "warning"
+    return "error" if level_of(record) >= logging.ERROR else "warning"
 
 
 def status_of(record: logging.LogRecord) -> int | None:
@@ -175,9 +175,10 @@ def text_of(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) 
         return RecordText(message_of(written), type_name(cls), False)
     if not issubclass(cls, str):
         return RecordText(str(plain(written)), describe_value(written), True)
-    template = str.__str__(written)[: limits.MESSAGE_CHARS * 2]
+    template = str.__getitem__(written, slice(limits.MESSAGE_CHARS * 2))
     values: Any = record.args
-    if not values:
+    # Of anything but logging's own tuple and dict, whether it is empty would be asked of foreign code.
+    if values is None or (type(values) is tuple and not values) or (type(values) is dict and not values):
         return RecordText(template, template, True)
     return RecordText(_formatted(template, values, covers), template, False)
 
@@ -191,20 +192,26 @@ def extra_of(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
+def name_of(record: logging.LogRecord) -> str:
+    """Return the name of the record's logger; a record made by hand may have anything there."""
+    name: Any = record.name
+    return str.__getitem__(name, slice(limits.NAME_CHARS)) if issubclass(type(name), str) else "?"
+
+
 def location_of(record: logging.LogRecord) -> str:
     """Return ``module.function:line`` of the call that logged."""
     return f"{plain(record.module)}.{plain(record.funcName)}:{plain(record.lineno)}"
 
 
-def _level(record: logging.LogRecord) -> int:
+def level_of(record: logging.LogRecord) -> int:
     level: Any = record.levelno
-    return level if type(level) is int else 0
+    return int.__pos__(level) if issubclass(type(level), int) else 0  # a member of an IntEnum is one
 
 
 def _is_uncaught(record: logging.LogRecord) -> bool:
     if type(record.msg) is not str or type(record.name) is not str:
         return False
-    if record.funcName == _FLASK_FUNCTION and record.msg.startswith(_FLASK_MESSAGE):
+    if type(record.funcName) is str and record.funcName == _FLASK_FUNCTION and record.msg.startswith(_FLASK_MESSAGE):
         return True
     return any(
         (record.name == logger or record.name.startswith(f"{logger}.")) and record.msg.startswith(beginnings)

@@ -33,6 +33,8 @@ class SourceCache:
         known = self._files.get(file)
         if known is not None:
             return known
+        if len(file) > limits.PATH_CHARS * 4:  # no file has such a name
+            return ()
         try:
             lines = _read(file) or _registered(file) or _zipped(module, loader)
         except Exception:  # noqa: BLE001 - decoding may fail in many ways; an event without source is an event

@@ -19,7 +19,8 @@ from tocsin.event.errors import StoreError
 from tocsin.event.model import Kind
 from tocsin.handlers import LogHandler
 from tocsin.sinks.base import SinkContext
-from tocsin.sinks.registry import BuiltSink, build, sink_shown
+from tocsin.sinks.registry import BuiltSink, build
+from tocsin.sinks.shown import sink_shown
 
 __all__ = ["COMMAND"]
 

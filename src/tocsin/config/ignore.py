@@ -44,5 +44,10 @@ class Ignore:
 
 
 def _paths(kind: type) -> tuple[str, ...]:
-    module, name = _MODULE(kind), _NAME(kind)
+    try:
+        module, name = _MODULE(kind), _NAME(kind)
+    except AttributeError:  # deleted from the class
+        return ()
+    if type(module) is not str:  # a class body may put anything there
+        return ()
     return (f"{module}.{name}", name) if module == "builtins" else (f"{module}.{name}",)

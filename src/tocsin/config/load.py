@@ -10,7 +10,6 @@ import importlib.util
 import os
 import re
 import socket
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,6 +115,8 @@ def _base_layer(
 
 
 def _file(path: str, folder: str, named_by: str, faults: list[str]) -> _Layer | None:
+    import tomllib  # only for those who have a file
+
     full = absolute(path, folder)
     try:
         # An editor on Windows leaves a byte order mark, which tomllib calls an invalid statement.
@@ -214,4 +215,7 @@ def _together(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str
 
 def _is_readable(path: Path) -> bool:
     # The order matters: before 3.14, is_file raises within a folder that may not be entered.
-    return os.access(path, os.R_OK) and path.is_file()
+    try:
+        return os.access(path, os.R_OK) and path.is_file()
+    except ValueError:
+        return False  # no path at all: it holds a NUL, or half a character

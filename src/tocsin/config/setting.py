@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,16 +72,23 @@ def parse_table(settings: Sequence[Setting], raw: Mapping[str, Any], where: str)
     return values, faults
 
 
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known name that is most like ``name``, if one is."""
+    import difflib  # only for those who mistyped
+
+    return difflib.get_close_matches(name, known, n=1)
+
+
 def _suggestion(name: str, known: Mapping[str, Setting]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    close = closest(name, known)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known here: {', '.join(sorted(known))}"
 
 
 def text(value: Any) -> str:
-    """Parse a string that is not empty."""
-    if not isinstance(value, str) or not value.strip():
+    """Parse a string that is not empty. One with a NUL is nothing that a path, a name or a protocol could hold."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise ValueError("must be a text that is not empty")
     return value
 

@@ -115,6 +115,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         type_name="boolean",
     ),
     Setting(
+        "locals",
+        boolean,
+        False,
+        "whether a report shows the local variables of the application's own frames; values of built-in types only, "
+        "masked",
+        type_name="boolean",
+    ),
+    Setting(
         "masking",
         boolean,
         True,
@@ -257,6 +265,7 @@ class Settings:
     request_headers: tuple[str, ...]
     client_address: Literal["off", "truncated", "hashed", "full"]
     trust_proxy_headers: bool
+    locals: bool
     masking: bool
     mask_keys: tuple[str, ...]
     spool: str

@@ -1,14 +1,23 @@
-"""The names under which a request's environ (WSGI) carries what tocsin knows of the request."""
+"""A request's environ (WSGI): the names under which tocsin leaves what it knows; a key goes in, its text leaves."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-__all__ = ["COUNTED", "ENDPOINT", "ERROR_ID", "FRESH", "ROUTE", "TOKEN"]
+__all__ = ["COUNTED", "ENDPOINT", "ERROR_ID", "FRESH", "GRAVITY", "ROUTE", "TOKEN", "text"]
 
-ERROR_ID: Final = "tocsin.error_id"  # the id of the request's first capture
+ERROR_ID: Final = "tocsin.error_id"  # the id of the gravest capture of the request, of equals the first
+GRAVITY: Final = "tocsin.gravity"  # how grave that was
 TOKEN: Final = "tocsin.request"  # the request's name, given at its first capture
 FRESH: Final = "tocsin.fresh"  # the event that is still to be announced
 COUNTED: Final = "tocsin.counted"  # why the request's answer is no report, such as "bad_host"
 ROUTE: Final = "tocsin.route"  # the template, such as /order/<int:id>
 ENDPOINT: Final = "tocsin.endpoint"
+_CHARS: Final = 8_192
+
+
+def text(environ: Mapping[str, Any], key: str) -> str:
+    """Return the text under a key, bounded, "" for anything else: a middleware may put any object anywhere."""
+    value = environ.get(key)
+    return value[:_CHARS] if type(value) is str else ""

@@ -29,14 +29,24 @@ FIELD_CHARS: Final = 1_024
 FIELD_DEPTH: Final = 4
 FIELD_ITEMS: Final = 32
 FIELD_NODES: Final = 512  # values within one field altogether
+LOCALS_FRAMES: Final = 8  # frames of one event whose local variables are shown
+LOCALS: Final = 24  # variables of one frame
+LOCALS_CHARS: Final = 8_192  # texts of all variables of one event
+LOCAL_CHARS: Final = 300  # of one variable's text, give or take its last part
+LOCAL_TEXT_CHARS: Final = 200  # of one string or bytes in it
+LOCAL_REPEATED_CHARS: Final = 40  # a longer text is shown once, where the same object is in several frames
+LOCAL_DEPTH: Final = 3  # containers in containers
+LOCAL_ITEMS: Final = 8  # of one container
 EVENT_BYTES: Final = 262_144  # a wire event; a larger one is cut and says so
 
 # -- identity ------------------------------------------------------------------------------------------
+SORTED_CLASSES: Final = 512  # exception classes remembered as to be reported or only tallied
 FAULT_KEY_FRAMES: Final = 100  # frames walked for the fault key, from the innermost; see fault_key()
 STACK_WALK_FRAMES: Final = 500  # frames walked up in search of the middleware
 
 # -- caches and tables of a process --------------------------------------------------------------------
 CACHED_FRAMES: Final = 4_096
+CACHED_NAMES: Final = 1_024  # names that were masked already
 CACHED_KEYS: Final = 2_048  # names known to be sensitive or not
 CACHED_SOURCE_FILES: Final = 32
 SOURCE_FILE_BYTES: Final = 1_048_576
@@ -79,6 +89,12 @@ HURRIED_TRIES: Final = 3  # of a failing sink while somebody waits for a flush; 
 HURRIED_PAUSE_S: Final = 0.5
 HURRY_S: Final = 60.0  # an older wish is that of a process which died waiting
 SINK_DOWN_TOLD_S: Final = 900.0  # a sink failing this long is told through the others
+
+# -- clocks that leap ----------------------------------------------------------------------------------
+CLOCK_BACK_S: Final = 60.0  # a wall clock set back by more: what the state holds of later times is brought back
+CLOCK_BACK_GATHER_S: Final = 600.0  # … and new faults gather no longer than this
+CLOCK_LEAP_S: Final = 3_600.0  # a wall clock that goes ahead of the steady one by more has leapt
+CLOCK_BELIEVED_S: Final = 3_600.0  # … and expires nothing before it has stood for so long
 
 # -- state shared by several spools --------------------------------------------------------------------
 CLAIM_S: Final = 120.0  # a notice is left to the leader that took it on for so long, and while it renews that

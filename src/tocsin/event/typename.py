@@ -21,7 +21,8 @@ def type_name(cls: type) -> str:
         return "?"
     if type(name) is not str:
         return "?"
-    full = name if type(module) is not str or module == "builtins" else f"{module}.{name}"
+    name = name[:NAME_CHARS]
+    full = name if type(module) is not str or module == "builtins" else f"{module[:NAME_CHARS]}.{name}"
     return full[:NAME_CHARS].encode("utf-8", "replace").decode()
 
 

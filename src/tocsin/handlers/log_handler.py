@@ -34,13 +34,16 @@ class LogHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record; unlike the standard handler no lock is held, so a fork can't leave it locked."""
-        if getattr(record, "tocsin_skip", False) or record.name in _OURS:
+        try:
+            if record.__dict__.get("tocsin_skip") is True or (type(record.name) is str and record.name in _OURS):
+                return False
+            verdict: object = self.filter(record)
+            if not verdict:
+                return False
+            # Since Python 3.12 a filter may return another record in the place of the one it was given.
+            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
+        except RecursionError:  # at this depth of the stack no call is left; further up there will be
             return False
-        verdict: object = self.filter(record)
-        if not verdict:
-            return False
-        # Since Python 3.12 a filter may return another record in the place of the one it was given.
-        self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
         return True
 
     def emit(self, record: logging.LogRecord) -> None:

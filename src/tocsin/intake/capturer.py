@@ -8,20 +8,24 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from tocsin.capture.anatomy import traceback as exc_traceback
-from tocsin.capture.key import FaultKey, fault_key, record_key
+from tocsin.capture.key import FaultKey, fault_key, pins, record_key
 from tocsin.capture.piece import Piece
 from tocsin.complaints import complain, say
 from tocsin.event import error_id as ids
 from tocsin.event import limits, wire
-from tocsin.event.environ import ENDPOINT, ERROR_ID, FRESH, ROUTE
+from tocsin.event.environ import ENDPOINT, ERROR_ID, FRESH, GRAVITY, ROUTE
+from tocsin.event.environ import text as environ_text
 from tocsin.event.fingerprint import fingerprint, first_segment
 from tocsin.event.model import Event
 from tocsin.event.scrub import Scrubber
+from tocsin.event.typename import describe_value, type_name
 from tocsin.intake.compose import Composer
+from tocsin.intake.mark import strength
 from tocsin.intake.process import Process
 from tocsin.limiter import Entry
 from tocsin.render.text import event_text
-from tocsin.spool.writer import Occurrence, Place
+from tocsin.spool.generation import Place
+from tocsin.spool.memory import Occurrence
 
 __all__ = ["BeforeSpool", "Capturer"]
 
@@ -52,18 +56,28 @@ class Capturer:
         """Return (error id, fingerprint) of the occurrence; the request's first id is left in its environ."""
         number = next(process.numbers)
         entry, is_full = process.limiter.admit(_key(piece, exc, environ))
+        if entry.pins is None:  # the exception holds what its key names by id only as long as it lives itself
+            entry.pins = (type(piece.template),) if exc is None else pins(exc)
         if not is_full and self._count(process, entry):
             number = _known_number(piece, entry.prefix, number)
             error_id, issue = ids.make(entry.prefix, number), entry.fingerprint
         else:
             error_id, issue = self._capture(process, entry, number, piece, exc, environ)
-        self.note(environ, error_id)
+        self.note(environ, error_id, strength(piece.kind, 0))
         return error_id, issue
 
-    def note(self, environ: Mapping[str, Any] | None, error_id: str) -> None:
-        """Leave the first error id of a request where the answer finds it."""
-        if isinstance(environ, dict) and not self._is_guest:
-            environ.setdefault(ERROR_ID, error_id)
+    def forget_threads(self) -> None:
+        """Forget who was within the hook: a forked child has other threads, by the same numbers."""
+        self._asking.clear()
+
+    def note(self, environ: Mapping[str, Any] | None, error_id: str, gravity: int) -> None:
+        """Leave the error id of a request where the answer finds it: a fault's rather than that of a warning before."""
+        if type(environ) is not dict or self._is_guest:
+            return
+        known = environ.get(GRAVITY)
+        if type(known) is not int or gravity > known:
+            environ[GRAVITY] = gravity
+            environ[ERROR_ID] = error_id
 
     def strengthen(
         self,
@@ -110,10 +124,8 @@ class Capturer:
         exc: BaseException | None,
         environ: Mapping[str, Any] | None,
     ) -> tuple[str, str]:
-        event, is_whole = self._composed(piece, exc, environ)
-        issue = entry.fingerprint or piece.fingerprint or fingerprint(event)
-        number = _known_number(piece, ids.prefix(issue), number)
-        event = replace(event, fingerprint=issue, error_id=ids.make(ids.prefix(issue), number))
+        event, is_whole, number = self._identified(entry, number, piece, exc, environ)
+        issue = event.fingerprint
         kept, body = self._asked(event, process)
         if is_whole:  # else so little is known that it is an identity for this once only
             entry.fingerprint, entry.prefix, entry.is_dropped = issue, ids.prefix(issue), kept is None
@@ -130,19 +142,40 @@ class Capturer:
         self._freshen(environ, kept)
         return event.error_id, issue
 
+    def _identified(
+        self,
+        entry: Entry,
+        number: int,
+        piece: Piece,
+        exc: BaseException | None,
+        environ: Mapping[str, Any] | None,
+    ) -> tuple[Event, bool, int]:
+        """Return (event with its identity, whether it is whole, the occurrence's number)."""
+        if issue := entry.fingerprint or piece.fingerprint:
+            prefix = entry.prefix or ids.prefix(issue)
+            number = _known_number(piece, prefix, number)
+            identity = {"fingerprint": issue, "error_id": ids.make(prefix, number)}
+            event, is_whole = self._composed(piece, exc, environ, **identity)
+            return event, is_whole, number
+        event, is_whole = self._composed(piece, exc, environ)
+        issue = fingerprint(event)
+        prefix = ids.prefix(issue)
+        number = _known_number(piece, prefix, number)
+        return replace(event, fingerprint=issue, error_id=ids.make(prefix, number)), is_whole, number
+
     def _freshen(self, environ: Mapping[str, Any] | None, event: Event) -> None:
         if isinstance(environ, dict) and not self._is_guest:
             environ[FRESH] = event
 
     def _composed(
-        self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None
+        self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None, **identity: str
     ) -> tuple[Event, bool]:
         """Return (event, whether it is whole)."""
         try:
-            return self._composer.compose(piece, exc, environ), True
+            return self._composer.compose(piece, exc, environ, **identity), True
         except Exception as fault:  # noqa: BLE001 - without a full report there is still a type and a place to tell
             complain("capture", f"a report could not be captured in full: {type(fault).__name__}", fault)
-            return self._composer.bare(piece.kind, exc), False
+            return self._composer.bare(piece.kind, exc, **identity), False
 
     def _asked(self, event: Event, process: Process) -> tuple[Event | None, bytes]:
         """Return (event, wire form) after ``before_spool`` changed or dropped (None) it.
@@ -153,13 +186,13 @@ class Capturer:
         thread = threading.get_ident()
         if self._before_spool is None or thread in self._asking:
             return event, self._encoded(event, process)
-        self._asking.add(thread)
         try:
+            self._asking.add(thread)  # within: what a signal handler raises just after it is not to leave it there
             answer: object = self._before_spool(event)
             if answer is None:
                 return None, b""
-            if not isinstance(answer, Event):
-                raise TypeError(f"it returned a {type(answer).__name__}, no Event")
+            if type(answer) is not Event:  # not by `isinstance`, which asks a `__class__` of the application's
+                raise TypeError(f"it returned {describe_value(answer)}, no Event")
             # Also the same event: its mappings may have been changed in place.
             masked = self._scrubber.event(answer, frames=answer is not event)
             kept = replace(masked, fingerprint=event.fingerprint, error_id=event.error_id)
@@ -167,7 +200,7 @@ class Capturer:
             wire.decode(body)
             _occurrence(kept, 0, body)
         except Exception as fault:  # noqa: BLE001 - the application's hook: its failure must not lose the report
-            text = f"before_spool failed, the event goes on unchanged: {type(fault).__name__}"
+            text = f"before_spool failed, the event goes on unchanged: {type_name(type(fault))}"
             complain("before_spool", text, fault)
             return event, self._encoded(event, process)
         finally:
@@ -181,7 +214,7 @@ class Capturer:
         process.writer.tally("cut")
         exception = event.exception
         if exception is not None:
-            frames = exception.frames[-_CUT_FRAMES:]
+            frames = tuple(replace(frame, locals=None) for frame in exception.frames[-_CUT_FRAMES:])
             exception = replace(exception, frames=frames, cause=None, context=None, members=(), notes=())
         prepared = {name: value[:_CUT_CHARS] for name, value in event.prepared.items() if type(value) is str}
         return wire.encode(replace(event, exception=exception, fields={"cut": f"{len(body)} bytes"}, prepared=prepared))
@@ -204,10 +237,10 @@ def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | N
         if exc_traceback(exc) is not None:
             return key
         # Never raised: a fingerprint without frames is that of the record.
-        return FaultKey((*key.parts, piece.logger, piece.levelno, piece.template), key.pins)
+        return (*key, piece.logger, piece.levelno, piece.template)
     name = piece.logger
     if piece.status is not None and environ is not None:
-        path = environ.get(ROUTE) or environ.get(ENDPOINT) or first_segment(_path(environ))
+        path = environ_text(environ, ROUTE) or environ_text(environ, ENDPOINT) or first_segment(_path(environ))
         name = f"{name} {path} {piece.status}"
     return record_key(name, piece.levelno, piece.template, is_formatted=piece.is_formatted)
 
@@ -219,4 +252,4 @@ def _known_number(piece: Piece, prefix: str, number: int) -> int:
 
 
 def _path(environ: Mapping[str, Any]) -> str:
-    return f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+    return environ_text(environ, "SCRIPT_NAME") + environ_text(environ, "PATH_INFO")

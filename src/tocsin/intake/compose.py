@@ -6,12 +6,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tocsin.capture import records
+from tocsin.capture.anatomy import traceback
 from tocsin.capture.exceptions import describe
 from tocsin.capture.frames import FrameCache
 from tocsin.capture.piece import Piece
@@ -20,6 +20,10 @@ from tocsin.config.settings import Settings
 from tocsin.event import limits
 from tocsin.event.model import Event, ExceptionInfo, Frame, Kind
 from tocsin.event.scrub import Scrubber
+from tocsin.event.typename import type_name
+
+if TYPE_CHECKING:
+    from tocsin.capture.locals import LocalsReader
 
 __all__ = ["Composer"]
 
@@ -29,7 +33,6 @@ class Composer:
 
     def __init__(self, settings: Settings, scrubber: Scrubber, hash_key: Callable[[], bytes]) -> None:
         """``hash_key`` is asked whenever a request is captured; it keys the hashes of clients."""
-        self._settings = settings
         self._scrubber = scrubber
         self._policy = RequestPolicy(
             client_address=settings.client_address,
@@ -37,63 +40,75 @@ class Composer:
             headers=ALLOWED_HEADERS.union(settings.request_headers),
             hash_key=hash_key,
         )
-        self._frames = FrameCache(scrubber, app_modules=settings.app_modules)
+        self._frames = FrameCache(
+            scrubber, app_modules=settings.app_modules, locals=_reader(scrubber) if settings.locals else None
+        )
+        said = {name: getattr(settings, name) for name in ("application", "environment", "release", "host")}
+        self._always: dict[str, Any] = {name: scrubber.name(value) for name, value in said.items()}
 
-    def compose(self, piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | None) -> Event:
-        """Return the masked event; where there is no message, what the exception says."""
-        event = self._event(piece.kind, piece.levelno, environ, piece.status)
+    def compose(
+        self,
+        piece: Piece,
+        exc: BaseException | None,
+        environ: Mapping[str, Any] | None,
+        **identity: str,
+    ) -> Event:
+        """Return the masked event; where there is no message, what the exception says.
+
+        Each part is masked where it is made, once, and the event is made once, with its ``identity`` (``fingerprint``,
+        ``error_id``) where that is known: to mask the whole again took as long as everything else.
+        """
+        scrubber = self._scrubber
         info = None if exc is None else describe(exc, self._frames)
         message = piece.message
         if info is not None and not message:
             message = f"{info.type}: {info.message}" if info.message else info.type
-        return self._scrubber.event(
-            replace(
-                event,
-                message=message,
-                template=piece.template,
-                logger=piece.logger,
-                location=piece.location,
-                exception=info,
-                fields=self._scrubber.fields(piece.fields),
-                custom_fingerprint=self._scrubber.text(piece.custom_fingerprint, limits.NAME_CHARS),
-                prepared={} if piece.prepare is None else piece.prepare(),
-            )
+        return self._event(
+            piece,
+            info,
+            scrubber.text(message, limits.MESSAGE_CHARS),
+            level=scrubber.name(logging.getLevelName(piece.levelno)),
+            request=None if environ is None else from_environ(environ, scrubber, self._policy, status=piece.status),
+            process_name=scrubber.name(records.process_name()),
+            thread=scrubber.name(threading.current_thread().name),
+            template=scrubber.text(piece.template, limits.MESSAGE_CHARS),
+            logger=scrubber.name(piece.logger),
+            location=scrubber.text(piece.location, limits.PATH_CHARS),
+            fields=scrubber.fields(piece.fields),
+            custom_fingerprint=scrubber.name(piece.custom_fingerprint),
+            prepared={} if piece.prepare is None else scrubber.prepared(piece.prepare()),
+            **identity,
         )
 
-    def bare(self, kind: Kind, exc: BaseException | None) -> Event:
+    def bare(self, kind: Kind, exc: BaseException | None, **identity: str) -> Event:
         """Return the least that can be told, when capture or masking failed: type and location, no text."""
         info = None
         if exc is not None:
-            entry = exc.__traceback__
+            entry = traceback(exc)
             while entry is not None and entry.tb_next is not None:
                 entry = entry.tb_next
             frames = () if entry is None else (_bare_frame(entry),)
-            info = ExceptionInfo(type(exc).__qualname__, "", frames)
-        event = self._event(kind, logging.ERROR, None)
-        return replace(event, exception=info, message="captured without its text, since tocsin itself failed")
+            info = ExceptionInfo(type_name(type(exc)), "", frames)
+        message = "captured without its text, since tocsin itself failed"
+        return self._event(Piece(kind, logging.ERROR), info, message, level="ERROR", **identity)
 
-    def _event(
-        self,
-        kind: Kind,
-        levelno: int,
-        environ: Mapping[str, Any] | None,
-        status: int | None = None,
-    ) -> Event:
-        settings = self._settings
+    def _event(self, piece: Piece, info: ExceptionInfo | None, message: str, **said: Any) -> Event:
         return Event(
-            kind=kind,
-            level=logging.getLevelName(levelno),
-            levelno=levelno,
+            kind=piece.kind,
+            levelno=piece.levelno,
             timestamp=datetime.now(UTC),
-            application=settings.application,
-            environment=settings.environment,
-            release=settings.release,
-            host=settings.host,
-            request=None if environ is None else from_environ(environ, self._scrubber, self._policy, status=status),
+            message=message,
+            exception=info,
             process_id=os.getpid(),
-            process_name=records.process_name(),
-            thread=threading.current_thread().name[: limits.NAME_CHARS],
+            **self._always,
+            **said,
         )
+
+
+def _reader(scrubber: Scrubber) -> LocalsReader:
+    from tocsin.capture.locals import LocalsReader  # only for those who asked for it
+
+    return LocalsReader(scrubber)
 
 
 def _bare_frame(entry: TracebackType) -> Frame:

@@ -7,24 +7,25 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from tocsin.capture import records
-from tocsin.capture.disconnects import is_bad_host, is_disconnect
 from tocsin.capture.piece import Piece
-from tocsin.capture.requests import find_environ
+from tocsin.capture.requests import find_environ, path_of
 from tocsin.complaints import complain, is_own_work
 from tocsin.config.ignore import Ignore
 from tocsin.config.settings import Settings
 from tocsin.config.values import is_html
 from tocsin.event.environ import COUNTED, ERROR_ID, FRESH, TOKEN
+from tocsin.event.environ import text as environ_text
 from tocsin.event.fingerprint import ANSWER_LOGGER
 from tocsin.event.model import Event, Kind
 from tocsin.event.scrub import Scrubber
+from tocsin.event.typename import type_name
 from tocsin.intake.capturer import BeforeSpool, Capturer
 from tocsin.intake.compose import Composer
+from tocsin.intake.left_out import LeftOut
 from tocsin.intake.mark import mark, recall, strength
 from tocsin.intake.process import Process, Processes
 from tocsin.render.page import ErrorPage
@@ -70,6 +71,7 @@ class Intake:
         self._on_wake = on_wake
         self._channel = channel
         self._ignore = Ignore(settings.ignore)
+        self._left_out = LeftOut(self._ignore)
         self._page = ErrorPage(_custom_page(settings.error_page))
         if hasattr(os, "register_at_fork"):
             weak = weakref.WeakMethod(self._fall_asleep)  # the hook can't be taken back, and is not to keep us alive
@@ -92,7 +94,8 @@ class Intake:
         if not self.is_on or is_own_work():
             return None
         try:
-            if record.levelno < self.threshold(record.name) or self._ignore.covers_logger(record.name):
+            name = records.name_of(record)
+            if records.level_of(record) < self.threshold(name) or self._ignore.covers_logger(name):
                 return None
             statuses = self.settings.warning_statuses, self.settings.error_statuses
             if not records.is_admitted(record, *statuses):
@@ -113,12 +116,11 @@ class Intake:
         if not self.is_on or is_own_work():
             return None
         try:
-            if self._ignore.covers_logger(record.name):
+            if self._ignore.covers_logger(records.name_of(record)):
                 return None
             piece = records.read(record, self.scrubber.covers)
             known = record.__dict__.get("tocsin_fingerprint")
-            piece = replace(
-                piece,
+            piece = piece._replace(
                 kind="error" if is_told and piece.kind == "warning" else piece.kind,
                 fingerprint=known if type(known) is str else "",
                 prepare=prepare,
@@ -140,18 +142,17 @@ class Intake:
         """
         if not self.is_on:
             return None
-        known = environ.get(ERROR_ID)
-        if isinstance(known, str):
+        known = environ_text(environ, ERROR_ID)
+        if known and known.isascii() and known.isprintable():  # it becomes a header, and anybody may have put it there
             return known
-        if environ.get(COUNTED):
+        if environ_text(environ, COUNTED):
             return None  # a bad Host header, say: counted when it was seen
         is_error = int(status[:3]) in self.settings.error_statuses
         reason = f"answered {status}" + (", and nothing was reported" if is_error else "")
-        path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
         piece = Piece(
             kind="error" if is_error else "warning",
             levelno=logging.ERROR if is_error else logging.WARNING,
-            message=f"{reason}: {environ.get('REQUEST_METHOD', '')} {path}",
+            message=f"{reason}: {environ_text(environ, 'REQUEST_METHOD')} {path_of(environ)}",
             template=reason,
             logger=ANSWER_LOGGER,
             status=int(status[:3]),
@@ -170,8 +171,10 @@ class Intake:
             process = self._awake()
             if exc is None:
                 return self.capturer.take(process, piece, None, environ)[0]
-            if reason := self._left_out(exc):
+            if reason := self._left_out.reason(exc):
                 process.writer.tally(reason)
+                if type(environ) is dict:
+                    environ.setdefault(COUNTED, reason)  # nor is an answer that a framework makes of it a report
                 return None
             seen = recall(exc, via, _token(environ), self._channel)
             rank = strength(piece.kind, piece.levelno)
@@ -183,7 +186,7 @@ class Intake:
                 self.capturer.strengthen(process, piece, exc, environ, seen.error_id, seen.fingerprint)
             ways = (*seen.ways, via)
             mark(exc, seen.error_id, seen.fingerprint, max(rank, seen.strength), seen.token, ways, self._channel)
-            self.capturer.note(environ, seen.error_id)
+            self.capturer.note(environ, seen.error_id, strength(piece.kind, 0))
             return seen.error_id
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
             return self._failed(fault)
@@ -206,7 +209,7 @@ class Intake:
         carries the masked report instead of ``exc_info``, since what it says is ours to answer for.
         """
         event = environ.pop(FRESH, None) if isinstance(environ, dict) else None
-        if not isinstance(event, Event) or event.logger:
+        if type(event) is not Event or event.logger:
             return  # counted only, or it came in by a record of logging, which said it already
         try:
             logging.getLogger(ANNOUNCER).error(
@@ -216,12 +219,11 @@ class Intake:
                 extra={"error_id": error_id, "tocsin_skip": True, "tocsin_fingerprint": event.fingerprint},
             )
         except Exception as fault:  # noqa: BLE001 - a foreign handler's failure is not the request's
-            complain("announce", f"a logging handler failed: {type(fault).__name__}", fault)
+            complain("announce", f"a logging handler failed: {type_name(type(fault))}", fault)
 
     def page(self, environ: Mapping[str, Any], error_id: str | None) -> tuple[str, list[tuple[str, str]], bytes]:
         """Return (status, headers, body) of the 500 page for a request."""
-        accept = environ.get("HTTP_ACCEPT", "")
-        rendered = self._page.render(accept if isinstance(accept, str) else "", error_id or "")
+        rendered = self._page.render(environ_text(environ, "HTTP_ACCEPT"), error_id or "")
         if rendered.failure is not None:
             self.exception(rendered.failure, kind="error", via="page", environ=environ)
         headers = [
@@ -244,16 +246,10 @@ class Intake:
         return process
 
     def _fall_asleep(self) -> None:
+        """Begin anew in a forked child: its pid may be one of before, in a namespace of its own say."""
         self.is_asleep = self.is_on
-
-    def _left_out(self, exc: BaseException) -> str | None:
-        if is_disconnect(exc):
-            return "disconnects"
-        if is_bad_host(exc):
-            return "bad_hosts"
-        if self._ignore.covers_exception(exc):
-            return "ignored"
-        return None
+        self.processes.forget()
+        self.capturer.forget_threads()
 
     def threshold(self, name: str, default: int = logging.NOTSET) -> int:
         """Return the level that `[loggers]` sets for a logger or the nearest one above it."""
@@ -297,7 +293,7 @@ def _token(environ: Mapping[str, Any] | None) -> str | None:
     if environ is None:
         return ""
     token = environ.get(TOKEN)
-    return token if isinstance(token, str) else None
+    return token if type(token) is str else None
 
 
 def _given_token(environ: Mapping[str, Any] | None, process: Process) -> str:

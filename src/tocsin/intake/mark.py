@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from tocsin.capture import anatomy
 from tocsin.event.model import Kind
 
 __all__ = ["Seen", "mark", "recall", "strength"]
@@ -24,8 +24,7 @@ _OUTSIDE_S: Final = 2.0
 _STRENGTH: Final[dict[Kind, int]] = {"warning": 0, "error": 1_000_000, "traceback": 2_000_000}
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """Say what an exception was captured as. ``token`` names the request, "" where there was none."""
 
     error_id: str
@@ -50,8 +49,11 @@ def recall(exc: BaseException, via: str, token: str | None, channel: str = "") -
     ``token`` is the present request's name, "" outside of any, None for a request that has reported nothing yet.
     """
     try:
-        seen = Seen(*object.__getattribute__(exc, _NAME + channel))
-        if via in seen.ways or not isinstance(seen.error_id, str):
+        value = dict.get(anatomy.attributes(exc), _NAME + channel)
+        if type(value) is not tuple:
+            return None  # nearly always, and cheaper than an AttributeError
+        seen = Seen(*value)
+        if via in seen.ways or type(seen.error_id) is not str:
             return None
         if token and seen.token:
             return seen if token == seen.token else None
@@ -74,7 +76,4 @@ def mark(
 ) -> None:
     """Mark an exception as captured, with plain values only, past any `__setattr__` of its class."""
     value = (error_id, fingerprint, rank, token, ways, threading.get_ident(), time.monotonic())
-    try:
-        BaseException.__setattr__(exc, _NAME + channel, value)
-    except (AttributeError, TypeError):
-        return  # a class that takes no attributes at all: its exceptions may be told twice
+    anatomy.attributes(exc)[_NAME + channel] = value

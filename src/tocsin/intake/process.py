@@ -49,6 +49,10 @@ class Processes:
             process = self._by_pid.setdefault(pid, Process(self._new_writer()))
         return process
 
+    def forget(self) -> None:
+        """Leave to other processes what is theirs."""
+        self._by_pid.clear()
+
     def known(self) -> Process | None:
         """Return this process's state if it had an event or a request already."""
         return self._by_pid.get(os.getpid())

@@ -43,5 +43,8 @@ def _advice(app: object) -> str:
     if isinstance(app, type):
         return f"install() takes an application, not the class {app.__qualname__}; make one first"
     if callable(app):
-        return f"install() knows {known}, not {kind}; if this is a WSGI application write: app = reporter.wsgi(app)"
+        return (
+            f"install() knows {known}, not {kind}; if this is a WSGI application write: app = reporter.wsgi(app), "
+            "if an ASGI application: app = reporter.asgi(app)"
+        )
     return f"install() takes an application ({known}), not {kind}"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.capture.disconnects import is_worker_timeout
 from tocsin.complaints import complain
 from tocsin.event.environ import ERROR_ID
+from tocsin.event.environ import text as environ_text
+from tocsin.integrations.body import close, stream
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
     from tocsin.intake import Intake
 
-__all__ = ["ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers"]
+__all__ = ["ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers", "SizedBody"]
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -46,55 +49,61 @@ class Binding:
 
 
 class Exchange:
-    """Stand between an application and its server for one request.
+    """Stand between an application and its server for one request: hold back what it says until its body begins.
 
-    It is ``start_response`` (`start`), ``write`` and the body in one object, because one slotted object costs
-    less per request than closures do. The body is an iterable with a generator in `__iter__`, not a generator:
-    a generator could only close the application's body *before* the server knows that the body has ended,
-    and an error in ``close()`` would then cut off an answer that was complete.
+    `start` is its ``start_response``, and the object itself the ``write`` that returns and, unless that is a list, a
+    file or a generator, the body. One slotted object costs less per request than closures or several objects do, and
+    least without an ``__init__`` (by 0.1 µs): the guest in wsgi.py fills it.
+
+    As a body it is an iterable with a generator in `__iter__`, not a generator: that could only close the
+    application's body *before* the server knows that the body has ended, and an error in ``close()`` would then cut
+    off an answer that was complete. (A generator's own ``close()`` has nothing left to do by then.)
     """
 
-    __slots__ = (
-        "binding", "body", "environ", "headers", "is_sent", "server_start", "server_write", "status",
-    )  # fmt: skip
+    __slots__ = ("binding", "body", "environ", "headers", "is_sent", "server_start", "server_write", "status")
 
+    binding: Binding
+    environ: Environ
+    server_start: StartResponse
+    status: str | None
+    headers: Headers
+    is_sent: bool  # the server's start_response was called
     server_write: Callable[[bytes], object]
-
-    def __init__(self, binding: Binding, environ: Environ, server_start: StartResponse) -> None:
-        self.binding = binding
-        self.environ = environ
-        self.server_start = server_start
-        self.status: str | None = None
-        self.is_sent = False  # the server's start_response was called
-        self.body: Any = None
+    body: Any  # while the server has the exchange for a body
 
     # -- what the application calls ------------------------------------------------------------------------
 
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
-        """Be the application's ``start_response`` (PEP 3333): keep status and headers."""
+        """Be the application's ``start_response`` (PEP 3333): keep status and headers.
+
+        The headers as they are now, as servers take them: a list that changes later changes nothing.
+        """
         if exc_info or self.status is not None:
             return self._start_again(status, headers, exc_info)
         self.status = status
-        self.headers = headers
-        return self.write
+        self.headers = [*headers] if type(headers) is list else headers
+        return self
 
     def _start_again(self, status: str, headers: Headers, exc_info: Any) -> Callable[[bytes], object]:
         if not exc_info:
-            raise AssertionError("start_response was called a second time without exc_info")
+            # A fatal error by PEP 3333, yet gevent and uWSGI take it. So this is not held back but left to the server.
+            self.begin()
+            self.server_write = self.server_start(status, headers)
+            return self
         try:
             if self.is_sent:
                 # The server raises exc_info again if the headers have left.
                 self.server_write = self.server_start(status, headers, exc_info)
-                return self.write
+                return self
             self.status = status
-            self.headers = headers
+            self.headers = [*headers] if type(headers) is list else headers
             if status.startswith("5"):  # an error handler within the application made it an answer
                 self.notice(exc_info[1], "exc_info")
-            return self.write
+            return self
         finally:
             exc_info = None  # PEP 3333: no circular reference through the traceback
 
-    def write(self, data: bytes) -> object:
+    def __call__(self, data: bytes) -> object:
         """Be the ``write`` callable of PEP 3333."""
         self.begin()
         return self.server_write(data)
@@ -102,36 +111,13 @@ class Exchange:
     # -- what the server calls -----------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body. Empty chunks before the held start are swallowed: nothing has been said by them."""
-        environ = self.environ  # noqa: F841 - capture finds the request in this frame
-        try:
-            for chunk in self.body:
-                if not self.is_sent:
-                    if not chunk:
-                        continue
-                    self.begin()
-                yield chunk
-            if self.status is not None:
-                self.begin()
-            return
-        except BaseException as fault:
-            page = self.failed(fault, "body")
-            if page is None:
-                raise
-        yield from page
+        """Iterate over the application's body."""
+        return stream(self.environ, self, self.body, False)
 
     def close(self) -> None:
         """Close the application's body, exactly once."""
-        environ = self.environ  # noqa: F841 - capture finds the request in this frame
-        close = getattr(self.body, "close", None)
-        self.body = ()
-        if close is None:
-            return
-        try:
-            close()
-        except BaseException as fault:
-            self.notice(fault, "close")
-            raise
+        body, self.body = self.body, ()
+        close(self.environ, self, body)
 
     # -- what leaves ---------------------------------------------------------------------------------------
 
@@ -166,7 +152,7 @@ class Exchange:
             if status[:3] in intake.watched_statuses:
                 error_id = intake.answer(status, environ)
             else:
-                error_id = environ.get(ERROR_ID)
+                error_id = environ_text(environ, ERROR_ID)
             return _with_error_id(headers, error_id) if error_id and status.startswith("5") else headers
         except Exception as fault:  # noqa: BLE001 - an answer leaves as it is, whatever happens to its report
             complain("wsgi", f"an answer with status {status[:3]} could not be reported", fault)
@@ -199,27 +185,53 @@ class Exchange:
     def failed(self, fault: BaseException, phase: str) -> list[bytes] | None:
         """Report what the application raised; return our page, begun, or None: it must be raised again.
 
-        What intake does not report (a client that has gone, an ignored class) is not ours to answer either.
+        What intake does not report (a client that has gone, an ignored class) is not ours to answer either. The
+        server is then told what was held back: without us it would know by now, and some send it.
         """
         error_id = self.notice(fault, phase)
-        if error_id is None or self.is_sent or not _is_error(fault):
+        if self.is_sent:
             return None
-        if self._is_upgrade():
-            return None  # the socket may speak another protocol by now
+        page = self._page(fault, error_id) if error_id is not None else None
+        if page is None and not self.is_sent and self.status is not None:
+            with suppress(Exception):
+                self.begin()
+        return page
+
+    def _is_answered(self, fault: BaseException) -> bool:
+        # An upgraded connection's socket may speak another protocol by now.
+        return _is_error(fault) and not self._is_upgrade() and not self.binding.propagates()
+
+    def _page(self, fault: BaseException, error_id: str) -> list[bytes] | None:
         try:
-            return None if self.binding.propagates() else self._page(error_id)
+            if not self._is_answered(fault):
+                return None
+            status, headers, body = self.binding.intake.page(self.environ, error_id)
+            self.is_sent = True
+            self.server_write = self.server_start(status, _with_error_id(headers, error_id))
+            return [] if environ_text(self.environ, "REQUEST_METHOD") == "HEAD" else [body]
         except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
             complain("wsgi", "the 500 page could not be sent", own)
             return None
 
-    def _page(self, error_id: str) -> list[bytes]:
-        status, headers, body = self.binding.intake.page(self.environ, error_id)
-        self.is_sent = True
-        self.server_write = self.server_start(status, _with_error_id(headers, error_id))
-        return [] if self.environ.get("REQUEST_METHOD") == "HEAD" else [body]
-
     def _is_upgrade(self) -> bool:
-        return str(self.environ.get("HTTP_UPGRADE", "")).lower() == "websocket"
+        return environ_text(self.environ, "HTTP_UPGRADE").lower() == "websocket"
+
+
+class SizedBody:
+    """Stand in for a container of the application's own: servers look at its length for a Content-Length."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._body = exchange.body
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._exchange)
+
+    def close(self) -> None:
+        self._exchange.close()
 
 
 def _is_error(fault: BaseException) -> bool:

@@ -6,10 +6,12 @@ Nothing of an answer changes but that a failure before its start becomes the 500
 
 from __future__ import annotations
 
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.capture.requests import MIDDLEWARE_CODES
-from tocsin.integrations.exchange import Binding, Environ, Exchange
+from tocsin.integrations.body import CODES, dismiss, stream
+from tocsin.integrations.exchange import Binding, Environ, Exchange, SizedBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,49 +49,63 @@ def wsgi(app: WSGIApplication, intake: Intake) -> WSGIApplication:
 def guard(app: WSGIApplication, binding: Binding) -> WSGIApplication:
     """Return a callable that calls ``app`` and reports to the binding's intake whatever the mode is.
 
-    Measured on CPython 3.11: 0.4 µs a request whose body is a list, 1 µs one whose body is another iterable.
+    Measured on CPython 3.11: 0.34 µs a request whose body is a list, 0.52 µs one whose body is a generator,
+    0.9 µs one whose body is another iterable.
     """
 
     def guest(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         # `environ` must stay a plain local of this frame: capture finds the request by it.
         if binding.intake.is_asleep:
             binding.intake.wake()  # delivery starts with a process's first request, not before its forks
-        exchange = Exchange(binding, environ, start_response)
+        exchange = Exchange()
+        exchange.binding = binding
+        exchange.environ = environ
+        exchange.server_start = start_response
+        exchange.status = None
+        exchange.is_sent = False
+        body: Any = None
         try:
             body = app(environ, exchange.start)
-            if body.__class__ is list:  # what nearly every application returns, decided first
-                if exchange.status is not None or body:
+            kind = type(body)
+            if kind is list:  # what nearly every application returns, decided first
+                status: Any = exchange.status
+                if type(status) is str and status < "4" and not exchange.is_sent:  # as `begin` does, without its call
+                    exchange.is_sent = True
+                    exchange.server_write = start_response(status, exchange.headers)
+                elif status is not None or any(body):
+                    exchange.begin()  # without either: how websocket handlers of servers take their leave
+                return body  # type: ignore[no-any-return]
+            if kind is GeneratorType:
+                return stream(environ, exchange, body, True)
+            if kind is tuple or kind is bytes:
+                if exchange.status is not None or any(body):
                     exchange.begin()
-                return body
+                return body  # type: ignore[no-any-return]
+            if _is_file(body, environ):
+                exchange.begin()
+                return body  # type: ignore[no-any-return]
             exchange.body = body
-            if _is_for_the_server(body, environ):
-                # An empty body without a start is how websocket handlers of servers take their leave.
-                if exchange.status is not None or body:
-                    exchange.begin()
-                return body
+            return SizedBody(exchange) if hasattr(body, "__len__") else exchange  # asked as servers ask
         except BaseException as fault:
             page = exchange.failed(fault, "call")
-            if exchange.body is not None:
-                exchange.close()  # the server never gets to see it
+            if body is not None:  # the server never gets to see it
+                dismiss(environ, exchange, body, is_answered=page is not None)
             if page is None:
                 raise
             return page
-        return exchange
 
     guest.__dict__[_BINDING] = binding
-    MIDDLEWARE_CODES.update((guest.__code__, Exchange.__iter__.__code__, Exchange.close.__code__))
+    for code in (guest.__code__, *CODES):
+        MIDDLEWARE_CODES[id(code)] = code
     return guest
 
 
-def _is_for_the_server(body: Any, environ: Environ) -> bool:
-    """Tell whether a body must reach the server as the very object it is.
+def _is_file(body: Any, environ: Environ) -> bool:
+    """Tell whether a body is a file for the server's sendfile, which must reach it as the very object it is.
 
-    Containers, since servers look at their length (PEP 3333, "Handling the Content-Length Header"), and files
-    for the server's sendfile. uWSGI's ``wsgi.file_wrapper`` is a function that returns the file itself and
-    compares identity, so there anything that reads may be such a file.
+    uWSGI's ``wsgi.file_wrapper`` is a function that returns the file itself and compares identity, so there
+    anything that reads may be such a file.
     """
-    if hasattr(type(body), "__len__"):
-        return True
     wrapper = environ.get("wsgi.file_wrapper")
     if wrapper is None:
         return False

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard, runtime_checkable
 
 from tocsin.config.setting import Setting
 from tocsin.event.errors import DeliveryError
 from tocsin.event.model import Kind
-from tocsin.event.notice import Notice
+
+if TYPE_CHECKING:
+    from tocsin.event.notice import Notice
 
 __all__ = [
     "Accepted",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,16 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from tocsin.config.load import absolute_paths
-from tocsin.config.reference import SinkSection
-from tocsin.config.setting import Setting, parse_table
+from tocsin.config.setting import Setting, closest, parse_table
 from tocsin.config.settings import SINK_SETTINGS, SinkTable
-from tocsin.config.show import MASKED, masked_url, table_shown
 from tocsin.event.errors import ConfigError
 from tocsin.event.model import Kind
-from tocsin.sinks import own
 from tocsin.sinks.base import Sink, SinkContext
 
-__all__ = ["SCHEMES", "TYPES", "BuiltSink", "build", "faults_of", "from_url", "load_type", "sections", "sink_shown"]
+__all__ = ["SCHEMES", "TYPES", "BuiltSink", "build", "faults_of", "from_url", "load_type"]
 
 TYPES: dict[str, str] = {
     "chat": "tocsin.sinks.chat:ChatSink",
@@ -150,9 +146,9 @@ def from_url(url: str) -> dict[str, Any]:
     """Return the table that a URL stands for. Raises ConfigError, without quoting the URL: it may hold a password."""
     scheme, colon, _ = url.partition(":")
     family = scheme.lower().partition("+")[0] + "+"
-    kind = SCHEMES.get(scheme.lower()) or SCHEMES.get(family) or (scheme if colon and scheme in own.offered() else None)
+    kind = SCHEMES.get(scheme.lower()) or SCHEMES.get(family) or (scheme if colon and _is_offered(scheme) else None)
     if not colon or kind is None:
-        close = difflib.get_close_matches(scheme.lower(), SCHEMES, n=1) if colon else []
+        close = closest(scheme.lower(), SCHEMES) if colon else []
         close = {"http": ["webhook+http"], "https": ["webhook+https"]}.get(scheme.lower(), close)
         # Whoever writes webhook: means https, which is the longer and so the less close one.
         meant = [f"{name}s" if name.endswith("+http") else name for name in close]
@@ -165,16 +161,24 @@ def from_url(url: str) -> dict[str, Any]:
     return {**load_type(kind).options_from_url(url), "type": kind}
 
 
+def _is_offered(scheme: str) -> bool:
+    from tocsin.sinks import own
+
+    return scheme in own.offered()
+
+
 def load_type(kind: str) -> type[Sink]:
     """Return the class of a sink type: one of ours, of an entry point, or a dotted path.
 
     Raises ConfigError for an unknown one, or one that lacks a package.
     """
     if kind not in TYPES:
+        from tocsin.sinks import own  # only for those who have one
+
         found = own.find(kind)
         if found is not None:
             return found
-        close = difflib.get_close_matches(kind, TYPES, n=1)
+        close = closest(kind, TYPES)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(TYPES))}, or a dotted path"
         raise ConfigError(f"unknown type {kind!r}; {hint}")
     module, _, name = TYPES[kind].partition(":")
@@ -183,35 +187,6 @@ def load_type(kind: str) -> type[Sink]:
     except ImportError as fault:
         raise ConfigError(f"type {kind!r} can't be used here: {fault}") from fault
     return loaded
-
-
-def sink_shown(table: SinkTable) -> str:
-    """Return a sink as `tocsin config` shows it: in one line, with what its type calls secret masked."""
-    try:
-        options = from_url(table.url) if table.url else table.options
-        secrets = {setting.name for setting in load_type(str(options.get("type"))).settings if setting.is_secret}
-    except ConfigError:  # shown all the same, with what looks like a secret masked
-        return masked_url(table.url) if table.url else table_shown(table.options)
-    if not table.url:
-        return table_shown(table.options, secrets)
-    shown = masked_url(table.url, secrets)
-    for value in (options[name] for name in secrets if name in options):
-        for each in value if isinstance(value, list) else [value]:
-            # A chat's URL is a secret as a whole, but for what says that it is a chat.
-            rest = str(each).partition("://")[2]
-            shown = shown.replace(rest, MASKED) if rest else shown
-    return shown
-
-
-def sections() -> list[SinkSection]:
-    """Return what the reference page says of each type, sorted by type."""
-    out = []
-    for kind in sorted(TYPES):
-        cls = load_type(kind)
-        summary = (cls.__doc__ or "").strip().partition("\n")[0]
-        schemes = [scheme for scheme, its_type in SCHEMES.items() if its_type == kind]
-        out.append(SinkSection(kind, summary, cls.idempotency, cls.settings, schemes))
-    return out
 
 
 def _built(table: SinkTable, context: SinkContext) -> BuiltSink:

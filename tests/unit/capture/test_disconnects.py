@@ -35,6 +35,7 @@ def _raised_in(modules: list[str], exc: BaseException, function: str = "f") -> B
         ("django.http.request", "UnreadablePostError"),
         ("gunicorn.http.errors", "NoMoreData"),
         ("starlette.requests", "ClientDisconnect"),
+        ("starlette.websockets", "WebSocketDisconnect"),
         ("uvicorn.protocols.utils", "ClientDisconnected"),
     ],
 )
@@ -100,3 +101,22 @@ def test_no_foreign_code_runs() -> None:
     assert not is_disconnect(exc)
     assert not is_bad_host(exc)
     assert not is_worker_timeout(exc)
+
+
+def test_group_is_a_disconnect_if_all_that_it_holds_are() -> None:
+    """Task groups wrap what their tasks raise, be it one exception."""
+    gone, fault = _of_class("starlette.requests", "ClientDisconnect"), ValueError("of the application")
+
+    def group(*members: BaseException) -> BaseException:
+        return BaseExceptionGroup("tasks", members)
+
+    assert is_disconnect(group(gone))
+    assert is_disconnect(group(gone, group(gone, gone)))
+    assert not is_disconnect(group(gone, fault))
+    assert not is_disconnect(group(gone, group(gone, fault)))
+    assert not is_disconnect(group(*[gone] * 1_000))
+    deep = gone
+    for _ in range(5_000):
+        deep = group(deep)
+    assert not is_disconnect(deep)
+    del deep

@@ -9,7 +9,7 @@ import os
 import sys
 import zipfile
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 import pytest
 
@@ -39,8 +39,7 @@ def _failed(source: str, file: str, **names: object) -> TracebackType:
 
 
 def _get(cache: FrameCache, entry: TracebackType) -> Frame:
-    frame: FrameType = entry.tb_frame
-    return cache.get(frame, entry.tb_lasti, entry.tb_lineno)
+    return cache.get(entry)
 
 
 def test_frame_has_place_source_context_and_columns(tmp_path: Path) -> None:

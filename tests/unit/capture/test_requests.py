@@ -43,9 +43,9 @@ def _middleware(environ: object, depth: int) -> object:
 
 @pytest.fixture(autouse=True)
 def _registered() -> Iterator[None]:
-    requests.MIDDLEWARE_CODES.add(_middleware.__code__)
+    requests.MIDDLEWARE_CODES[id(_middleware.__code__)] = _middleware.__code__
     yield
-    requests.MIDDLEWARE_CODES.discard(_middleware.__code__)
+    del requests.MIDDLEWARE_CODES[id(_middleware.__code__)]
 
 
 def test_environ_is_found_in_the_middlewares_frame() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tocsin.config.reference import reference
 from tocsin.config.settings import SETTINGS, SINK_SETTINGS
-from tocsin.sinks.registry import TYPES, sections
+from tocsin.sinks.registry import TYPES
+from tocsin.sinks.shown import sections
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 

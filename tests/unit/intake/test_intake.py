@@ -395,7 +395,7 @@ def test_a_before_spool_that_fails_does_not_lose_the_event(setup: Any) -> None:
 @pytest.mark.complaints
 def test_a_scrubber_that_breaks_leaves_type_and_place_and_no_text(setup: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     reporter = setup()
-    monkeypatch.setattr(reporter.intake.scrubber.__class__, "event", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(reporter.intake.scrubber.__class__, "text", lambda *a, **k: 1 / 0)
     reporter.report(fault("with a secret"))
     event = Spooled(reporter).only()
     assert event.exception is not None
@@ -560,3 +560,43 @@ def test_a_rotated_segment_is_followed_without_a_gap(setup: Any, monkeypatch: py
         reporter.report(fault(), fingerprint=f"fault {number % 40}")
     assert Spooled(reporter).total == 600
     assert len(SpoolReader(Folder(reporter.stats()["spool"])).generations()) > 2
+
+
+@pytest.mark.complaints
+def test_the_header_names_the_failure_and_not_a_warning_before_it(setup: Any) -> None:
+    """A visitor quotes the id of the 500; the warning waits for a digest."""
+    reporter = setup()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        logging.getLogger("shop").warning("stock is low")
+        try:
+            raise LookupError("no stock")
+        except LookupError as exc:
+            reporter.report(exc)
+            start_response("500 Internal Server Error", [])
+            return [b"sorry"]
+
+    answered: list[tuple[str, str]] = []
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    body = reporter.wsgi(app)(environ, lambda status, headers, exc_info=None: answered.extend(headers))
+    assert b"".join(body) == b"sorry"
+    kinds = {event.error_id: event.kind for event in Spooled(reporter).events}
+    assert kinds[dict(answered)["X-Error-Id"]] == "error"
+    assert sorted(kinds.values()) == ["error", "warning"]
+
+
+def test_a_500_that_a_framework_makes_of_an_ignored_exception_is_no_report(setup: Any) -> None:
+    reporter = setup(ignore=["LookupError"])
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        try:
+            raise LookupError("no stock")
+        except LookupError as exc:
+            reporter.report(exc)
+            start_response("500 Internal Server Error", [])
+            return [b"sorry"]
+
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    assert reporter.wsgi(app)(environ, lambda status, headers, exc_info=None: None) == [b"sorry"]
+    assert Spooled(reporter).total == 0
+    assert reporter.stats()["tallies"] == {"ignored": 1}

@@ -257,6 +257,106 @@ def test_refused_headers_are_reported_raised_and_close_the_body(body: Any) -> No
         assert body.filelike.closed
 
 
+@pytest.mark.parametrize("is_lenient", [True, False])
+def test_a_second_start_without_exc_info_is_the_servers_to_judge(is_lenient: bool) -> None:
+    """A fatal error by PEP 3333, yet gevent and uWSGI take it; applications that live by that go on living."""
+    told: list[str] = []
+
+    def start_response(status: str, *more: Any) -> Any:
+        if told and not is_lenient:
+            raise AssertionError("twice")
+        told.append(status)
+
+    def starting_twice(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [TEXT])
+        start_response("404 Not Found", [TEXT])
+        return [b"x"]
+
+    app, intake = guarded(starting_twice)
+    if is_lenient:
+        assert app(environ_of(), start_response) == [b"x"]
+        assert told == ["200 OK", "404 Not Found"]
+        assert intake.events == []
+    else:
+        with pytest.raises(AssertionError, match="twice"):
+            app(environ_of(), start_response)
+        assert intake.told("exception") == ["AssertionError"]
+
+
+@pytest.mark.parametrize("fault", [SystemExit(1), ConnectionResetError(), GeneratorExit()])
+@pytest.mark.parametrize("place", ["call", "body"])
+def test_a_failure_that_is_not_ours_to_answer_leaves_the_server_told_of_the_start(
+    fault: BaseException, place: str
+) -> None:
+    """Without us it would know by then; uWSGI and cheroot send it."""
+    started: list[Any] = []
+
+    def body() -> Any:
+        raise fault
+        yield b""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [TEXT])
+        return body() if place == "body" else next(body())
+
+    with pytest.raises(type(fault)):
+        list(guarded(app)[0](environ_of(), lambda *args: started.append(args)))
+    assert started == [("200 OK", [TEXT])]
+
+
+def test_headers_are_those_of_the_moment_of_the_start() -> None:
+    """Servers take them then; what the application does to its list before its body begins is nobody's business."""
+    headers = [TEXT]
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", headers)
+        headers.append(("X-Late", "1"))
+        yield b"x"
+
+    assert serve(guarded(app)[0], environ_of()).headers == [TEXT]
+
+
+def test_a_server_that_waits_for_a_chunk_sees_one_if_there_was_one() -> None:
+    """Hypercorn sends the start of an answer with its first chunk, also an empty one, and never without."""
+    app, _ = guarded(starting(iter((b"", b""))))
+    assert list(app(environ_of(), lambda *args: print)) == [b""]
+
+
+def test_a_generator_passes_as_a_generator_and_is_closed_where_capture_finds_the_request() -> None:
+    found: list[list[dict[str, Any]]] = []
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [TEXT])
+        try:
+            yield b"a"
+        finally:
+            found.append(frames_with_environ())
+
+    environ = environ_of()
+    body = guarded(app)[0](environ, lambda *args: print)
+    assert next(body) == b"a"
+    body.close()
+    assert found == [[environ, environ]]
+
+
+def test_an_error_in_closing_a_generator_is_told_once_and_without_a_context_of_ours() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [TEXT])
+        try:
+            yield b"a"
+        except GeneratorExit:
+            pass
+        raise ValueError("while closing")
+
+    wrapped, intake = guarded(app)
+    body = wrapped(environ_of(), lambda *args: print)
+    next(body)
+    with pytest.raises(ValueError, match="while closing") as caught:
+        body.close()
+    assert caught.value.__context__ is None
+    assert intake.told("exception") == ["ValueError"]
+
+
 def test_headers_of_the_application_are_not_mutated() -> None:
     headers = [TEXT]
     app, _ = guarded(starting([b"x"], "500 Oops", headers))
@@ -368,7 +468,7 @@ def test_outside_production_the_application_comes_back_as_it_is(mode: str) -> No
 def frames_with_environ() -> list[dict[str, Any]]:
     frame, found = sys._getframe(1), []
     while frame is not None:
-        if frame.f_code in MIDDLEWARE_CODES:
+        if id(frame.f_code) in MIDDLEWARE_CODES:
             found.append(frame.f_locals["environ"])
         frame = frame.f_back  # type: ignore[assignment]
     return found

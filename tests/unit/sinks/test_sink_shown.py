@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tocsin.config.settings import SinkTable
-from tocsin.sinks import registry
+from tocsin.sinks.shown import sink_shown
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ from tocsin.sinks import registry
 def test_tocsin_config_shows_a_sink_without_what_its_type_calls_secret(given: Any, shown: str):
     """The same name is a secret of one type and plain of another."""
     table = SinkTable({}, url=given) if isinstance(given, str) else SinkTable(given)
-    assert registry.sink_shown(table) == shown
+    assert sink_shown(table) == shown
