@@ -292,6 +292,35 @@ class StateContract:
         state.add_occurrences(seen("b"))
         assert state.issue("v1:b").revision > looked_at
 
+    def test_times_that_are_still_to_come_are_brought_back_in_their_order(self, state, seen, start):
+        """As a clock set back leaves them; what was before it stays, and so do counts."""
+        ahead = datetime.now(UTC) + timedelta(days=36_500)
+        state.add_occurrences(seen("past"))
+        state.add_consumer("early", ahead)
+        state.add_occurrences(seen("a", at=ahead + timedelta(hours=1), n=3))
+        state.add_occurrences(seen("b", at=ahead + timedelta(hours=2), kind="warning"))
+        state.add_consumer("late", ahead + timedelta(hours=3))
+        state.save_told("early", Told("v1:a", 2, 1, 2, ahead + timedelta(hours=2)))
+        state.save_pace("early", Pace(sent=(start, ahead), gather_until=ahead, flood_stage=1, flood_at=ahead))
+        before, revision = state.issue("v1:past"), state.revision()
+        assert state.heal(datetime.now(UTC)) == 2
+        latest = datetime.now(UTC) + timedelta(seconds=60)
+        a, b = state.issue("v1:a"), state.issue("v1:b")
+        assert a.first_seen == a.episode_started == a.last_seen < b.last_seen < latest
+        assert (a.count, a.episode, b.count, sum(n for _, n in b.recent)) == (3, 1, 1, 1)
+        assert state.consumer_since("early") < a.last_seen
+        assert b.last_seen < state.consumer_since("late") < latest
+        assert a.last_seen < state.told("early", "v1:a").at < latest
+        pace = state.pace("early")
+        assert pace.sent[0] == start
+        assert pace.sent[1] < latest
+        assert pace.flood_at < latest
+        assert pace.gather_until < latest + timedelta(seconds=limits.CLOCK_BACK_GATHER_S)
+        assert state.issue("v1:past") == before
+        assert state.revision() > revision
+        assert [issue.fingerprint for issue, _ in state.untold("early", since=start)] != []
+        assert state.heal(datetime.now(UTC)) == 0
+
     def test_pace_and_pending_come_back_as_they_were_saved(self, state, start):
         pace = Pace((start, start + timedelta(seconds=1)), start, 3, start, None, start, Tally(1, 2, 3, 4, 5))
         state.save_pace("mail:ops", pace)

@@ -302,12 +302,20 @@ class _Behaviour(_Servers):
 
     def test_old_rows_are_deleted(self) -> None:
         """By the day they came; issues stay."""
-        later = datetime.now(UTC) + timedelta(days=31)
-        require(Accepted, make(self.url).deliver([fresh() for _ in range(3)]))
+        earlier = datetime.now(UTC) - timedelta(days=31)
         place, plan = make(self.url)._place, replace(make(self.url)._plan, keep_days=30)
-        require(Accepted, DatabaseSink(place, plan, CONTEXT, lambda: later).deliver([fresh()]))
+        require(Accepted, DatabaseSink(place, plan, CONTEXT, lambda: earlier).deliver([fresh() for _ in range(3)]))
+        require(Accepted, DatabaseSink(place, plan, CONTEXT).deliver([fresh()]))
         assert rows(self.url, "SELECT COUNT(*) FROM tocsin_occurrences") == [(1,)]
         assert rows(self.url, "SELECT COUNT(*) FROM tocsin_issues") == [(4,)]
+
+    def test_a_host_whose_clock_has_gone_ahead_deletes_nothing(self) -> None:
+        """The server's clock has a say as well: one host that is wrong must not empty everybody's table."""
+        require(Accepted, make(self.url).deliver([fresh() for _ in range(3)]))
+        place, plan = make(self.url)._place, replace(make(self.url)._plan, keep_days=30)
+        ahead = datetime.now(UTC) + timedelta(days=365)
+        require(Accepted, DatabaseSink(place, plan, CONTEXT, lambda: ahead).deliver([fresh()]))
+        assert rows(self.url, "SELECT COUNT(*) FROM tocsin_occurrences") == [(4,)]
 
     def test_the_applications_own_session_is_untouched(self) -> None:
         """An open transaction of the application stays open, unseen and its own; its engine isn't used."""

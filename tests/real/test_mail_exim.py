@@ -22,7 +22,8 @@ from tocsin.sinks.base import Accepted, Refused, SinkContext, Unavailable
 from tocsin.sinks.mail import MailSink
 from tocsin.sinks.registry import build
 from tocsin.spool.folder import Folder
-from tocsin.spool.writer import Occurrence, Writer
+from tocsin.spool.memory import Occurrence
+from tocsin.spool.writer import Writer
 from tocsin.testing import SinkContract
 
 if TYPE_CHECKING:

@@ -33,7 +33,8 @@ from tocsin.routing.sqlite import SqliteState
 from tocsin.sinks.base import Accepted, Sink, SinkContext, Unavailable
 from tocsin.sinks.socket import SocketSink
 from tocsin.spool.folder import Folder
-from tocsin.spool.writer import Occurrence, Writer
+from tocsin.spool.memory import Occurrence
+from tocsin.spool.writer import Writer
 from tocsin.testing import SinkContract
 from tocsin.testing.contract import entry_of
 from tocsin.testing.hostile import HOSTILE

@@ -12,7 +12,8 @@ from wine import Windows
 WRITER = """
     import sys, time
     from tocsin.spool.folder import Folder
-    from tocsin.spool.writer import Occurrence, Writer
+    from tocsin.spool.memory import Occurrence
+    from tocsin.spool.writer import Writer
 
     spool = Writer(Folder("spool"), about={"application": "shop", "sinks": []})
     place = spool.append(Occurrence("traceback", 40, 1, "v1:" + "ab" * 16, time.time(), b'{"x":\\n1}'))

@@ -20,6 +20,7 @@ class Health:
     failing_since: datetime | None = None
     attempts: int = 0
     next_try: datetime | None = None
+    pause_s: float = limits.RETRY_AFTER_MAX_S  # between the last try and the next
     reason: str = ""
     remedy: str = ""
     is_told: bool = False  # that it is down, through the other sinks
@@ -35,19 +36,19 @@ class Health:
             pause_s = max(pause_s, min(outcome.retry_after_s, limits.RETRY_AFTER_MAX_S))
         return replace(
             self,
-            failing_since=self.failing_since or now,
+            failing_since=min(self.failing_since or now, now),  # the clock may have been set back since
             attempts=self.attempts + 1,
             next_try=now + timedelta(seconds=pause_s),
+            pause_s=pause_s,
             reason=outcome.reason,
             remedy=outcome.remedy,
         )
 
     def is_waiting(self, now: datetime) -> bool:
-        """Tell whether it is too early to try again. A clock set back by more than the longest pause ends the wait."""
+        """Tell whether it is too early to try again. A clock that was set back ends the wait."""
         if self.next_try is None:
             return False
-        longest = timedelta(seconds=max(limits.RETRY_MAX_S, limits.RETRY_AFTER_MAX_S))
-        return timedelta(0) < self.next_try - now <= longest
+        return timedelta(0) < self.next_try - now <= timedelta(seconds=self.pause_s)
 
     def is_to_be_told(self, now: datetime) -> bool:
         """Tell whether it has failed for so long that people must hear of it by other ways."""
@@ -60,6 +61,7 @@ class Health:
             "failing_since": self.failing_since.isoformat() if self.failing_since else None,
             "attempts": self.attempts,
             "next_try": self.next_try.isoformat() if self.next_try else None,
+            "pause_s": self.pause_s,
             "reason": self.reason,
             "remedy": self.remedy,
             "is_told": self.is_told,
@@ -74,6 +76,7 @@ class Health:
                 datetime.fromisoformat(since) if since else None,
                 note["attempts"],
                 datetime.fromisoformat(next_try) if next_try else None,
+                float(note.get("pause_s", limits.RETRY_AFTER_MAX_S)),  # notes of older versions lack it
                 note["reason"],
                 note["remedy"],
                 note["is_told"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +28,9 @@ from tocsin.routing.opening import OWN, StatePlace, load_event, open_state
 from tocsin.routing.router import Router
 from tocsin.routing.state import LEDGER, Cursor
 from tocsin.sinks.base import takes_entries
+from tocsin.sinks.calendar import Calendar
 from tocsin.spool.folder import Folder
+from tocsin.spool.ownership import require_own_application
 from tocsin.spool.reader import GenerationReader, SpoolReader
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ __all__ = ["Leader"]
 
 _SWEEP_S: Final = 15.0
 _STAND_IN: Final = "is_stand_in"
+_CALENDAR: Final = "calendar"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,11 +61,13 @@ class Leader:
         pause: Callable[[], None] = lambda: None,
         tell: Callable[[str, str], None] = lambda text, template: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """``pause`` is called between slices; ``tell`` reports a failing sink as (text, template).
 
         ``is_stand_in``: the sinks were named for this run only, so cursors of others are left alone.
         """
+        require_own_application(folder, application)
         self.folder = folder
         self._spool = SpoolReader(folder)
         self._state = open_state(folder, state)
@@ -72,11 +77,15 @@ class Leader:
         self._ledger = Ledger(self._state, pause)
         self._retention = Retention(folder, self._state, keep_days=keep_days, max_bytes=max_bytes)
         self._swept_at = time.monotonic()
+        self._latest = now()
+        self._state.heal(self._latest)
+        self._calendar = Calendar(self._state.note(LEDGER).get(_CALENDAR), steady)
+        self._calendar.now(self._latest)
         self._finished: set[tuple[str, int]] = set()
         self.is_idle = False  # after the latest step: all is delivered that can be, and no failing sink waits
         self._dead_letters = DeadLetters(folder)
         jitter = random.Random()
-        router = Router(
+        self._router = Router(
             self._state,
             load_sample=lambda ref: load_event(folder, self._state, ref),
             application=application,
@@ -90,11 +99,11 @@ class Leader:
             if takes_entries(built.sink):
                 self.outlets.append(EntryOutlet(built, self._state, self._dead_letters, jitter))
             else:
-                self.outlets.append(NoticeOutlet(built, self._state, self._dead_letters, router, jitter))
+                self.outlets.append(NoticeOutlet(built, self._state, self._dead_letters, self._router, jitter))
 
     def step(self) -> bool:
         """Do a little of everything; return whether there was anything to do."""
-        now = self._now()
+        now = self._present()
         requests = wishes(self.folder)
         readers = self._spool.generations()
         waiting = [reader for reader in readers if reader.key not in self._finished]
@@ -170,6 +179,30 @@ class Leader:
         """During a rolling deploy other processes may have other sinks; theirs are not to be forgotten."""
         return {identity for reader in readers if not reader.is_dead for identity in reader.about().get("sinks", ())}
 
+    # -- the clock -----------------------------------------------------------------------------------------
+
+    def _present(self) -> datetime:
+        """Return the time; where the clock was set back, nothing of what is remembered is later than it."""
+        now = self._now()
+        if self._latest - now > timedelta(seconds=limits.CLOCK_BACK_S):
+            say(f"the clock was set back to {now:%Y-%m-%d %H:%M} UTC; what is due goes by it")
+            self._state.heal(now)
+            self._router.look_anew()
+            for outlet in self.outlets:
+                if isinstance(outlet, NoticeOutlet):
+                    outlet.look_anew()
+            self._latest = now
+        self._latest = max(self._latest, now)
+        return now
+
+    def _expiring(self, now: datetime) -> datetime:
+        """Return the time by which things expire: a clock that leapt ahead is not believed at once."""
+        found = self._calendar.now(now)
+        note = self._state.note(LEDGER)
+        if note.get(_CALENDAR) != self._calendar.to_note():
+            self._state.save_note(LEDGER, {**note, _CALENDAR: self._calendar.to_note()})
+        return found
+
     # -- now and then --------------------------------------------------------------------------------------
 
     def _has_stuck(self, readers: Sequence[GenerationReader], now: datetime, is_hurried: bool) -> bool:
@@ -185,12 +218,13 @@ class Leader:
         if time.monotonic() - self._swept_at < _SWEEP_S:
             return
         self._swept_at = time.monotonic()
-        for sink, number in self._dead_letters.expire(now).items():
+        past = self._expiring(now)
+        for sink, number in self._dead_letters.expire(past).items():
             self._state.add_loss(f"refused by {sink}", number)
         for reader in readers:
             if reader.is_dead and not self._waiting(reader):
                 self._finished.add(reader.key)
-        for key in self._retention.sweep(self._spool.generations(), self._waiting, now):
+        for key in self._retention.sweep(self._spool.generations(), self._waiting, past, now):
             self._finished.discard(key)
             self._ledger.forget(key)
             for outlet in self.outlets:

@@ -69,7 +69,8 @@ class Ledger:
         event = None if sighting.is_count else decoded(sighting.body)
         about = reader.about()
         is_cell = sighting.origin.offset is None
-        at = reader.counted_by(now) if is_cell else datetime.fromtimestamp(header.time, UTC)
+        # Nothing happens later than now, whatever a clock said: what would, would be told when that time has come.
+        at = reader.counted_by(now) if is_cell else min(datetime.fromtimestamp(header.time, UTC), now)
         prefix = error_id.prefix(header.fingerprint)
         sample = None
         if event is not None and sighting.origin.offset is not None:

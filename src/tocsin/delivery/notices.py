@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,16 @@ class NoticeOutlet(Outlet):
             kinds=built.kinds,
             levelno=built.levelno,
             policy=_policy_of(built),
-            since=state.consumer_since(built.identity) or datetime.min.replace(tzinfo=UTC),
+            since=self._since(),
             loggers=built.loggers,
         )
+
+    def look_anew(self) -> None:
+        """Ask the state again from when on the sink is told: it was healed."""
+        self._route = replace(self._route, since=self._since())
+
+    def _since(self) -> datetime:
+        return self._state.consumer_since(self.identity) or datetime.min.replace(tzinfo=UTC)
 
     def step(self, readers: Sequence[GenerationReader], now: datetime, *, is_hurried: bool) -> bool:
         """Do one small piece of work, as `Outlet.step`; while a call is under way, no other leader is to begin one."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from tocsin import system
 from tocsin.complaints import complain
+from tocsin.event import limits
 from tocsin.routing.state import State
 from tocsin.spool.folder import Folder
 from tocsin.spool.locks import is_held
@@ -38,27 +39,33 @@ class Retention:
         readers: Sequence[GenerationReader],
         waiting: Callable[[GenerationReader], int],
         now: datetime,
+        wall: datetime,
     ) -> list[tuple[str, int]]:
-        """Remove what is due; return the keys of what went. ``waiting`` tells occurrences nobody has delivered yet."""
+        """Remove what is due; return the keys of what went. ``waiting`` tells occurrences nobody has delivered yet.
+
+        Ages are those at ``now``; ``wall`` is what the clock says, which may have leapt.
+        """
         gone = []
         # On Windows a virus scanner may hold a file. What can't go is left alone: its cursors must not go before it.
         final = [reader for reader in readers if reader.is_final and system.is_removable(reader.path.events)]
         for reader in final:
-            if _age_s(reader.path.events) > self._keep_s:
+            _bring_back(reader.path.events, wall)
+            if _age_s(reader.path.events, now) > self._keep_s:
                 self._remove(reader, waiting(reader), "expired")
                 gone.append(reader.key)
         rest = [reader for reader in final if reader.key not in gone]
-        over = self._folder.size_bytes() - self._max_bytes
-        for is_waiting in (False, True):
+        size = self._folder.event_bytes()
+        # What was delivered goes early, so that there is room for what comes before the next sweep.
+        for is_waiting, bound in ((False, self._max_bytes * 7 // 8), (True, self._max_bytes)):
             for reader in rest:
-                if over <= 0:
+                if size <= bound:
                     break
                 number = waiting(reader)
                 if bool(number) == is_waiting and reader.key not in gone:
-                    over -= reader.size_bytes() + _size(reader.path.counts)
+                    size -= reader.size_bytes() + _size(reader.path.counts)
                     self._remove(reader, number, "spool_max_mb")
                     gone.append(reader.key)
-        self._remove_dead_locks()
+        self._remove_dead_locks(now)
         self._state.purge(now - timedelta(seconds=self._keep_s))
         return gone
 
@@ -72,24 +79,33 @@ class Retention:
         if waiting:
             complain("retention", f"{waiting} occurrences were given up undelivered ({reason})")
 
-    def _remove_dead_locks(self) -> None:
+    def _remove_dead_locks(self, now: datetime) -> None:
         """Live files of dead processes without generations go; a crash can leave counters without a segment."""
         present = {path.process for path in self._folder.generations()}
         for process in self._folder.processes() - present:
             live = self._folder.live(process)
-            if not is_held(live) and _age_s(live) > _DAY_S:
+            if not is_held(live) and _age_s(live, now) > _DAY_S:
                 system.remove(live)
         for pattern in ("*.hurry", "*.counts", ".*.counts", ".*.events", ".*.live"):
             for path in self._folder.path.glob(pattern):
-                if path.name.lstrip(".")[:18] not in present and _age_s(path) > _DAY_S:
+                if path.name.lstrip(".")[:18] not in present and _age_s(path, now) > _DAY_S:
                     system.remove(path)
 
 
-def _age_s(path: Path) -> float:
+def _age_s(path: Path, now: datetime) -> float:
     try:
-        return time.time() - path.stat().st_mtime
+        return now.timestamp() - path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
+
+
+def _bring_back(path: Path, wall: datetime) -> None:
+    """Have a segment of a time that is still to come, written before the clock was set back, age from now on."""
+    if _age_s(path, wall) < -limits.CLOCK_LEAP_S:
+        try:
+            os.utime(path, (wall.timestamp(), wall.timestamp()))
+        except OSError:
+            pass  # gone, or another's: it goes by its size in the end
 
 
 def _size(path: Path) -> int:

@@ -105,6 +105,10 @@ class Router:
             pending = state.pending(identity) or self._decided(route, now, is_hurried)
         return None if pending is None else self._with_samples(pending)
 
+    def look_anew(self) -> None:
+        """Forget what is remembered of times: the state was healed."""
+        self._watches.clear()
+
     def hold(self, route: Route) -> None:
         """Renew the right to send, while a notice is on its way."""
         self._state.claim(route.identity)
@@ -284,6 +288,8 @@ class Router:
                 return
             for told in pending.told:
                 comeback_at = now if told.fingerprint in pending.comebacks else told.comeback_at
+                if comeback_at is not None:  # decided, perhaps, before the clock was set back
+                    comeback_at = min(comeback_at, now)
                 self._state.save_told(identity, replace(told, at=now, comeback_at=comeback_at))
             # A refused notice counts for the pace as well, or a sink that refuses all is asked without end.
             pace = self._state.pace(identity)

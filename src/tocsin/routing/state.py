@@ -223,6 +223,14 @@ class State(Protocol):
         """
         ...
 
+    def heal(self, now: datetime) -> int:
+        """Bring times that lie after ``now``, as a clock set back leaves them, back to it; return of how many issues.
+
+        Of issues, samples, consumers, and what was told how fast; not the end of a mute. A shared state goes by the
+        database's clock instead of ``now``, and leaves alone what is less than CLOCK_BACK_S ahead of it.
+        """
+        ...
+
     # -- losses ----------------------------------------------------------------------------------------
     def save_losses(self, process: str, generation: int, losses: Mapping[str, int]) -> None:
         """Remember a generation's cumulative losses by reason; they never go down."""

@@ -6,10 +6,12 @@ urllib3's own timeouts begin anew with every byte that drips in.
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable
 from typing import Any
 
 from tocsin.sinks.network import Deadline
+from tocsin.sinks.resolving import connected
 
 __all__ = ["BoundedSocket", "bounded_pools"]
 
@@ -72,12 +74,26 @@ def bounded_pools(deadline: Callable[[], Deadline]) -> dict[str, Any]:
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
+    def opened(connection: HTTPConnection) -> socket.socket:
+        # urllib3 keeps a dot at the end of a name, which is of meaning to the resolver alone, in a place of its own.
+        host = getattr(connection, "_dns_host", connection.host)
+        sock = connected(host, connection.port or 0, deadline())
+        for option in connection.socket_options or ():
+            sock.setsockopt(*option)
+        return sock
+
     class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return opened(self)
+
         def connect(self) -> None:
             super().connect()
             self.sock = BoundedSocket(self.sock, deadline)
 
     class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return opened(self)
+
         def connect(self) -> None:
             super().connect()
             self.sock = BoundedSocket(self.sock, deadline)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tocsin.sinks.address import Address
 from tocsin.sinks.network import Deadline, is_patched_by_gevent, tls_context
+from tocsin.sinks.resolving import connected
 
 if TYPE_CHECKING:
     import ssl
@@ -134,7 +135,7 @@ class Connection:
         # The files are read for each connection: certificates are renewed while we run.
         files = (address.ca_file, address.cert_file, address.key_file)
         context = tls_context(*files) if address.transport == "tls" else None
-        sock = socket.create_connection((address.host, address.port), deadline.remaining_s())
+        sock = connected(address.host, address.port, deadline)
         return sock if context is None else self._secured(sock, context, deadline)
 
     def _secured(self, sock: socket.socket, context: ssl.SSLContext, deadline: Deadline) -> socket.socket:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tocsin.sinks.address import Address
 from tocsin.sinks.network import STEPS, Deadline
+from tocsin.sinks.resolving import addresses_of
 
 __all__ = ["Datagrams"]
 
@@ -57,7 +58,7 @@ class Datagrams:
         self.step = "connecting"
         if to.transport == "unix":
             return [(socket.AF_UNIX, to.path)]
-        found = socket.getaddrinfo(to.host, to.port, type=socket.SOCK_DGRAM)
+        found = addresses_of(to.host, to.port, socket.SOCK_DGRAM, to.timeout_s)
         return [(family, address) for family, _, _, _, address in found]
 
     def _send(self, messages: Sequence[bytes], family: int, address: Any, deadline: Deadline) -> None:

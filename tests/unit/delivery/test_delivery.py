@@ -30,8 +30,10 @@ from tocsin.sinks.base import Accepted, Entry, Outcome, Refused, Unavailable
 from tocsin.sinks.file import FileSink
 from tocsin.sinks.registry import BuiltSink
 from tocsin.spool.folder import Folder
+from tocsin.spool.generation import Place
 from tocsin.spool.locks import FileLock
-from tocsin.spool.writer import Occurrence, Place, Writer
+from tocsin.spool.memory import Occurrence
+from tocsin.spool.writer import Writer
 
 FAULT = "v1:" + "0f" * 16
 OTHER = "v1:" + "1e" * 16

@@ -262,6 +262,17 @@ def test_old_rows_are_deleted_by_the_day_they_came(tmp_path: Path) -> None:
     assert "can't be deleted" not in require(Accepted, sink(999_999_999).deliver([fresh()])).detail
 
 
+def test_a_clock_that_leaps_ahead_deletes_nothing_at_once(tmp_path: Path) -> None:
+    path, clock = tmp_path / "errors.db", [datetime(2026, 11, 1, tzinfo=UTC)]
+    made = make(path, keep_days=7, timeout=5)
+    sink = DatabaseSink(made._place, made._plan, CONTEXT, lambda: clock[0])
+    require(Accepted, sink.deliver([fresh() for _ in range(3)]))
+    clock[0] += timedelta(days=365)
+    sink._purged_at = None  # as an hour later
+    require(Accepted, sink.deliver([fresh()]))
+    assert rows(path, "SELECT COUNT(*) FROM tocsin_occurrences") == [(4,)]
+
+
 def test_nothing_that_sqlalchemy_logs_of_it_becomes_a_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It would come here again."""
     with caplog.at_level(logging.DEBUG):

@@ -17,6 +17,7 @@ Many leaders write at once. The rules that keep this exact:
 from __future__ import annotations
 
 from tocsin.routing.postgresql.cursors import CursorTables
+from tocsin.routing.postgresql.healing import HealingTables
 from tocsin.routing.postgresql.issues import IssueTables
 from tocsin.routing.postgresql.retention import RetentionTables
 from tocsin.routing.postgresql.telling import TellingTables
@@ -24,7 +25,7 @@ from tocsin.routing.postgresql.telling import TellingTables
 __all__ = ["PostgresState"]
 
 
-class PostgresState(RetentionTables, CursorTables, IssueTables, TellingTables):
+class PostgresState(HealingTables, RetentionTables, CursorTables, IssueTables, TellingTables):
     """Keep the state in a database. Implements `tocsin.routing.state.State`.
 
     ``read_only`` looks at what is there, for commands. Raises StoreError when the database can't be used, and says

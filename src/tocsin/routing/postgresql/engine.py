@@ -5,12 +5,14 @@ SQLAlchemy and psycopg are imported when a database is opened.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
 from tocsin.routing.postgresql.faults import MISSING_PSYCOPG, MISSING_SQLALCHEMY
+from tocsin.sinks.resolving import addresses_of
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -73,6 +75,18 @@ def new_engine(url: str, *, read_only: bool) -> Engine:
 
     @sqlalchemy.event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, positional: Any, named: Any) -> BoundedConnection:
+        if parts.host and "hostaddr" not in given:
+            _require_found(parts.host, parts.port or 5432)
         return BoundedConnection.connect(*positional, **named)
 
     return Engine(engine, sqlalchemy.exc.SQLAlchemyError, name, str(parts.password or ""))
+
+
+def _require_found(host: str, port: int) -> None:
+    """Raise OperationalError for a name that isn't found in time: psycopg's connect_timeout begins behind that."""
+    import psycopg
+
+    try:
+        addresses_of(host, port, socket.SOCK_STREAM, _CONNECT_S)
+    except OSError as fault:
+        raise psycopg.OperationalError(f"failed to resolve host {host!r}: {fault.strerror or fault}") from fault

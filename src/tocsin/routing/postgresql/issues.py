@@ -14,12 +14,12 @@ from tocsin.routing.issues import Issue, Occurrences, SampleRef, begin, grow
 from tocsin.routing.postgresql.connection import Connection, storable
 from tocsin.routing.rows import FIXED, GROWING, ISSUE_COLUMNS, from_us, growing_values, issue_of, sample_of, to_us
 
-__all__ = ["ISSUE_SELECT", "IssueTables"]
+__all__ = ["ISSUE_SELECT", "SAVE_ISSUE", "IssueTables"]
 
 ISSUE_SELECT: Final = ", ".join(f"issues.{name}" for name in ISSUE_COLUMNS)
 _SELECT: Final = f"SELECT {ISSUE_SELECT} FROM tocsin_state_issues AS issues WHERE issues.scope = %s"
 _SAVED: Final = ("scope", *FIXED, *GROWING)
-_SAVE: Final = (
+SAVE_ISSUE: Final = (
     f"INSERT INTO tocsin_state_issues ({', '.join(_SAVED)}) VALUES ({', '.join(['%s'] * len(_SAVED))})"
     f" ON CONFLICT (scope, fingerprint) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in GROWING)}"
 )
@@ -73,7 +73,7 @@ class IssueTables(Connection):
             known = issues.get(each.fingerprint)
             grown = begin(each) if known is None else grow(known, each, self._silence_s)
             issues[each.fingerprint] = replace(grown, revision=self._next_revision())
-        self._run_many(_SAVE, [self._values(issues[fingerprint]) for fingerprint in wanted])
+        self._run_many(SAVE_ISSUE, [self._values(issues[fingerprint]) for fingerprint in wanted])
         self._save_samples(seen)
         self._save_bodies(seen, issues)
         self._run_many(_SAVE_CLIENT, list(filter(None, map(self._client_values, seen))))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tocsin.routing.issues import SampleRef
 from tocsin.routing.sqlite.cursors import CursorTables
+from tocsin.routing.sqlite.healing import HealingTables
 from tocsin.routing.sqlite.issues import IssueTables
 from tocsin.routing.sqlite.telling import TellingTables
 
 __all__ = ["SqliteState"]
 
 
-class SqliteState(CursorTables, IssueTables, TellingTables):
+class SqliteState(HealingTables, CursorTables, IssueTables, TellingTables):
     """Keep the state in a file (or ``:memory:``). Implements `tocsin.routing.state.State`.
 
     ``read_only`` opens what exists, for commands that look while the leader works. Raises StoreError when

@@ -12,11 +12,11 @@ from tocsin.routing.sqlite.connection import Connection
 from tocsin.routing.sqlite.schema import ADD_LOSS
 from tocsin.routing.state import Purged
 
-__all__ = ["ISSUE_SELECT", "IssueTables"]
+__all__ = ["ISSUE_SELECT", "UPDATE_ISSUE", "IssueTables"]
 
 ISSUE_SELECT: Final = ", ".join(f"issues.{name}" for name in ISSUE_COLUMNS)
 _SELECT: Final = f"SELECT {ISSUE_SELECT} FROM issues"
-_UPDATE: Final = f"UPDATE issues SET {', '.join(f'{name} = ?' for name in GROWING)} WHERE fingerprint = ?"
+UPDATE_ISSUE: Final = f"UPDATE issues SET {', '.join(f'{name} = ?' for name in GROWING)} WHERE fingerprint = ?"
 _INSERT: Final = (
     f"INSERT INTO issues ({', '.join((*GROWING, *FIXED))}) VALUES ({', '.join('?' * len((*GROWING, *FIXED)))})"
 )
@@ -35,7 +35,7 @@ class IssueTables(Connection):
                 self._run(_INSERT, (*growing_values(issue, self._next_revision()), issue.fingerprint, issue.prefix))
             else:
                 issue = grow(issue_of(row), seen, self._silence_s)
-                self._run(_UPDATE, (*growing_values(issue, self._next_revision()), issue.fingerprint))
+                self._run(UPDATE_ISSUE, (*growing_values(issue, self._next_revision()), issue.fingerprint))
             if seen.sample is not None:
                 self._add_sample(seen.fingerprint, seen.sample)
             if seen.client_hash:

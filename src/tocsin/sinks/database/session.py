@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from sqlalchemy.pool import NullPool
 from tocsin import system
 from tocsin.sinks.database.options import Place
 from tocsin.sinks.network import STEPS
+from tocsin.sinks.resolving import addresses_of
+from tocsin.system.forks import unforked
 
 __all__ = ["Sessions"]
 
@@ -50,7 +52,9 @@ class Sessions:
         """Give a connection in a transaction: committed at the end, rolled back when something is raised."""
         if self._place.path and self._may_create:
             _make_private(self._place.path)
-        with self._watch_anew(), self._own_engine().connect() as connection, connection.begin():
+        # SQLite has locks of its own, which a fork would leave held in the child.
+        gate = unforked() if self._place.path else nullcontext()
+        with gate, self._watch_anew(), self._own_engine().connect() as connection, connection.begin():
             self._limit(connection)
             yield connection
 
@@ -86,6 +90,10 @@ class Sessions:
 
     def _connected(self, dialect: Any, _record: Any, arguments: Any, keywords: Any) -> Any:
         """Connect, and watch the socket before SQLAlchemy asks its first question."""
+        if (
+            self._place.host and "hostaddr" not in self._place.query
+        ):  # no driver bounds this; what was found is found again at once
+            addresses_of(self._place.host, self._place.port, socket.SOCK_STREAM, self._timeout_s)
         driver = dialect.connect(*arguments, **keywords)
         self._watch.attach(driver)
         return driver

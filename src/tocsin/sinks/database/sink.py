@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tocsin.config.setting import Setting
 from tocsin.sinks.base import Accepted, Entry, Failed, Outcome, SinkContext, Unavailable
+from tocsin.sinks.calendar import Calendar
 from tocsin.sinks.database import options as database_options
 from tocsin.sinks.database.rows import Row, row_of
 from tocsin.sinks.network import STEPS
@@ -53,6 +54,7 @@ class DatabaseSink:
         self._plan = plan
         self._context = context
         self._clock = clock
+        self._calendar = Calendar()
         self._sessions: Sessions | None = None
         self._tables: Tables | None = None
         self._is_prepared = False
@@ -84,6 +86,7 @@ class DatabaseSink:
     def deliver(self, entries: Sequence[Entry]) -> Outcome:
         """Write all entries in one transaction, those that are there already left out."""
         rows = [row_of(entry, self._context, self._clock()) for entry in entries]
+        self._calendar.now(self._clock())
         outcome: Outcome = Accepted()
         end = time.monotonic() + self._plan.timeout_s
         for _ in range(_TRIES):
@@ -156,7 +159,7 @@ class DatabaseSink:
         try:
             for _ in range(_PURGE_BATCHES):
                 with sessions.transaction() as connection:
-                    has_more = purge(connection, tables, self._plan, self._clock())
+                    has_more = purge(connection, tables, self._plan, self._calendar.now(self._clock()))
                 if not has_more:
                     return ""
             self._purged_at = None

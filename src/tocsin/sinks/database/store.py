@@ -79,17 +79,29 @@ def write(connection: Connection, tables: Tables, rows: Sequence[Row]) -> int:
 
 
 def purge(connection: Connection, tables: Tables, plan: Plan, now: datetime) -> bool:
-    """Delete some rows past their time; return whether there may be more."""
+    """Delete some rows past their time, by ``now`` and by the server's clock; return whether there may be more."""
     days = plan.keep_days if tables.has_occurrences else _ORIGIN_DAYS
     if not days:
         return False
     ledger = tables.ledger
+    now = min(now, _server_time(connection) or now)  # one host's clock that has gone ahead must not empty the table
     before = _bound({"received_at": now - timedelta(days=min(days, _MOST_DAYS))}, _is_aware(connection))["received_at"]
     old = select(ledger.c.origin).where(ledger.c.received_at < before).limit(_PURGED_ROWS)
     origins = list(connection.scalars(old))
     if origins:
         connection.execute(delete(ledger).where(ledger.c.origin.in_(origins)))
     return len(origins) == _PURGED_ROWS
+
+
+def _server_time(connection: Connection) -> datetime | None:
+    """Return the server's time; None where the database is a file, and its clock ours."""
+    if connection.dialect.name == "postgresql":
+        aware: datetime | None = connection.scalar(select(func.now()))
+        return aware
+    if connection.dialect.name == "mysql":
+        naive: datetime | None = connection.scalar(select(func.utc_timestamp()))
+        return None if naive is None else naive.replace(tzinfo=UTC)
+    return None
 
 
 def _fresh(connection: Connection, ledger: Table, rows: Sequence[Row]) -> list[Row]:

@@ -20,7 +20,8 @@ from tocsin.sinks.base import Refused, Unavailable
 from tocsin.sinks.endpoint import is_loopback
 from tocsin.sinks.mail.client import Client
 from tocsin.sinks.mail.options import Server
-from tocsin.sinks.network import STEPS, tls_context
+from tocsin.sinks.network import STEPS, Deadline, tls_context
+from tocsin.sinks.resolving import connected
 
 __all__ = ["Report", "hold"]
 
@@ -60,7 +61,7 @@ def hold(
     """Hand ``mail`` to the server for all ``recipients``; connect, talk and hang up within a bounded time.
 
     ``host`` is this machine's name for EHLO. ``mask`` is applied to the server's words, which may repeat
-    anything. Name resolution is the operating system's and the one step without a bound of our own.
+    anything.
     """
     talk = _Talk(server, mask)
     try:
@@ -131,7 +132,7 @@ class _Talk:
     def _connect(self, host: str) -> None:
         server, client = self._server, self._client
         context = self._context() if server.tls != "none" else None
-        sock = socket.create_connection((server.host, server.port), server.timeout_s)
+        sock = connected(server.host, server.port, Deadline(server.timeout_s, server.timeout_s * STEPS))
         client.sock = sock
         if context is not None and server.tls == "implicit":
             self._step = "agreeing on TLS"
