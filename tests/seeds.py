@@ -1,4 +1,4 @@
-"""The dice of randomised tests: a seed from the environment, or a new one, printed so that a failure can be run again."""
+"""The dice of randomised tests: a seed from the environment, or a new one, printed so that a run can be repeated."""
 
 from __future__ import annotations
 

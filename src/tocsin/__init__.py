@@ -65,13 +65,19 @@ _HOMES = {
 }
 
 
+# What code that has only `import tocsin` may reach for by attribute.
+_FLOORS = frozenset({"event", "handlers", "integrations", "reporter", "sinks", "testing"})
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name at its first use: a command, a mode or a test that uses none of them pays for none."""
+    from importlib import import_module
+
+    if name in _FLOORS:
+        return import_module(f"{__name__}.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     value = globals()[name] = getattr(import_module(home), name)
     return value
 

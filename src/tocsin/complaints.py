@@ -68,7 +68,11 @@ def say(text: str) -> None:
 
 def _written(stream: io.TextIOWrapper, line: str) -> bool:
     """Write past a stream's buffer and its lock, which a fork may have left held; return False where that can't be."""
-    return system.write_promptly(stream.fileno(), line.encode(stream.encoding, "backslashreplace"))
+    try:
+        fd = stream.fileno()
+    except OSError:  # io.UnsupportedOperation: it writes to memory
+        return False
+    return system.write_promptly(fd, line.encode(stream.encoding, "backslashreplace"))
 
 
 def complain(sort: str, text: str, fault: BaseException | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tocsin.event import limits
 
@@ -13,6 +13,7 @@ __all__ = ["Entry", "Limiter"]
 _POWERS_OF_TEN: Final = frozenset(10**exponent for exponent in range(1, 19))
 _EVICTED_SHARE: Final = 8  # one entry in so many goes when the table is full: one sort pays for many arrivals
 _MINUTE_S: Final = 60.0
+_T = TypeVar("_T")
 
 
 class Entry:
@@ -31,6 +32,7 @@ class Entry:
         "key",
         "last_full",
         "last_used",
+        "lasting",
         "pins",
         "prefix",
         "total",
@@ -38,6 +40,7 @@ class Entry:
 
     def __init__(self, key: Hashable, now: float) -> None:
         self.key: Final = key
+        self.lasting: Hashable = None
         self.fingerprint = ""
         self.prefix = ""
         self.is_dropped = False
@@ -69,6 +72,7 @@ class Limiter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock: Final = clock
         self._entries: Final[dict[Hashable, Entry]] = {}
+        self._keys: Final[dict[Hashable, Hashable]] = {}  # by lasting key
         self._minute_started = clock()
         self._captured = 0  # in this minute
         self.evicted = 0
@@ -76,10 +80,17 @@ class Limiter:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def admit(self, key: Hashable) -> tuple[Entry, bool]:
-        """Count one occurrence; return the fault's entry and whether to capture it in full."""
+    def admit(
+        self, key: Hashable, lasting: Callable[[_T], Hashable] | None = None, subject: _T | None = None
+    ) -> tuple[Entry, bool]:
+        """Count one occurrence; return the fault's entry and whether to capture it in full.
+
+        Where the key is not known, ``lasting(subject)`` may be one that is: then it is the same fault.
+        """
         now = self._clock()
         entry = self._entries.get(key)
+        if entry is None and lasting is not None and subject is not None:
+            entry = self._known_as(lasting(subject), key, now)
         if entry is None:
             entry = self._added(key, now)
         elif now - entry.last_used > limits.IDLE_KEY_S:
@@ -90,13 +101,23 @@ class Limiter:
             return entry, self._is_granted(entry, number, now)
         return entry, False
 
+    def _known_as(self, lasting: Hashable, key: Hashable, now: float) -> Entry:
+        entry = self._entries.get(self._keys.get(lasting))
+        if entry is None:
+            entry = self._added(key, now)
+            entry.lasting = lasting
+            self._keys[lasting] = entry.key
+        return entry
+
     def peek(self, key: Hashable) -> Entry | None:
         """Return the entry of a key without counting anything."""
         return self._entries.get(key)
 
     def forget(self, key: Hashable) -> None:
         """Drop a key: its next occurrence is a first one."""
-        self._entries.pop(key, None)
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._keys.pop(entry.lasting, None)
 
     def _is_granted(self, entry: Entry, number: int, now: float) -> bool:
         if now - self._minute_started >= _MINUTE_S:
@@ -119,6 +140,7 @@ class Limiter:
         entries.sort(key=_last_used)
         for entry in entries[: max(1, len(entries) // _EVICTED_SHARE)]:
             if self._entries.pop(entry.key, None) is not None:
+                self._keys.pop(entry.lasting, None)
                 self.evicted += 1
 
 

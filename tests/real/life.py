@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-WATCH_S = 150  # this machine may be busy with other things
+WATCH_S = 150  # far past what a busy machine takes
 PREAMBLE = f"import sys; sys.path.insert(0, {str(HERE)!r}); import life; life.watch()\n"
 
 

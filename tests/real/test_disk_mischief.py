@@ -53,7 +53,7 @@ def remove_all(spool: Path, dice: random.Random) -> None:
 
 def cut_state(spool: Path, dice: random.Random) -> None:
     """Truncate one of the state's files, the mapped one among them."""
-    os.truncate(_one(spool, dice, "state.sqlite-wal", "state.sqlite-shm"), 0)
+    os.truncate(_one(spool, dice, "state.sqlite-wal"), 0)  # not -shm: within a transaction SIGBUS, see promises.md
 
 
 def remove_state(spool: Path, dice: random.Random) -> None:
@@ -90,14 +90,10 @@ def test_hands_in_the_spool_end_no_process_and_what_comes_later_is_exact(
         assert [process.end() for process in processes] == [(0, [FLUSHED])] * 3
     told, raised = app.told(), app.raised()
     assert told["later"] == raised["later"] == 600
-    assert told["broken"] <= raised["broken"] + _made_up(deeds)
+    if scribble not in deeds:  # cells have no checksum: one that was written over is believed
+        assert told["broken"] <= raised["broken"]
     for number in range(3):
         assert "Traceback" not in app.stderr(str(number))
-
-
-def _made_up(deeds: tuple[Callable[[Path, random.Random], None], ...]) -> int:
-    """Return by how much counts may be too high: cells have no checksum, so one written over is believed."""
-    return 1 << 60 if scribble in deeds else 0
 
 
 def _do(deeds: tuple[Callable[[Path, random.Random], None], ...], spool: Path, dice: random.Random) -> None:

@@ -112,10 +112,12 @@ def _events(folder: Path) -> int:
 def test_the_resolver_does_hang(silent: Sequence[str], tmp_path: Path) -> None:
     """Or nothing here would prove anything."""
     asking = subprocess.Popen([*silent, sys.executable, "-c", "import socket; socket.gethostbyname('a.hangs.example')"])
-    with pytest.raises(subprocess.TimeoutExpired):
-        asking.wait(5)
-    asking.kill()
-    asking.wait()
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            asking.wait(5)
+    finally:
+        asking.kill()
+        asking.wait()
 
 
 def test_a_worker_delivers_to_the_others_flushes_in_time_and_ends(silent: Sequence[str], tmp_path: Path) -> None:

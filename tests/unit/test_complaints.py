@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -94,3 +95,11 @@ def test_a_stderr_that_nobody_reads_is_not_waited_for(monkeypatch: pytest.Monkey
         complaints.say("room again")
         assert os.read(reader, 1_000_000) == b"tocsin: room again\n"
     os.close(reader)
+
+
+def test_a_stderr_that_is_none_of_the_kernels_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text stream over memory has no descriptor to write to at once."""
+    held = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(held))
+    complaints.say("heard")
+    assert held.getvalue() == b"tocsin: heard\n"

@@ -53,7 +53,9 @@ def test_a_fork_waits_for_a_piece_of_work() -> None:
 
 
 def test_a_fork_does_not_wait_for_a_call_that_may_wait_itself() -> None:
-    assert not fork_meanwhile(Worker(importing))
+    worker = Worker(importing)
+    assert not forks._is_anybody_at_work(threading.get_ident())
+    worker.let_go.set()
 
 
 def test_a_fork_waits_no_longer_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:

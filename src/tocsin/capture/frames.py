@@ -105,8 +105,8 @@ class FrameCache:
         object.__setattr__(made, "fragment", frame_fragment(made))
         if len(self._frames) >= limits.CACHED_FRAMES:
             for oldest in list(islice(list(self._frames), limits.CACHED_FRAMES // 8)):
+                self._codes.pop(oldest, None)  # first: what is added anew meanwhile keeps its code
                 self._frames.pop(oldest, None)
-                self._codes.pop(oldest, None)
         self._codes[place] = code
         self._frames[place] = made
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator
 from types import CodeType, TracebackType
 from typing import Final, TypeAlias
@@ -10,8 +10,9 @@ from typing import Final, TypeAlias
 from tocsin.capture import anatomy
 from tocsin.event import limits
 from tocsin.event.fingerprint import normalise
+from tocsin.event.typename import type_name
 
-__all__ = ["FaultKey", "Pins", "fault_key", "pins", "record_key"]
+__all__ = ["FaultKey", "Pins", "fault_key", "lasting_key", "pins", "record_key"]
 
 FaultKey: TypeAlias = tuple[Hashable, ...]
 Pins: TypeAlias = tuple[CodeType | type, ...]
@@ -34,6 +35,24 @@ def fault_key(exc: BaseException) -> FaultKey:
     if anatomy.successor(exc) is None and not anatomy.members(exc):
         return _parts(exc)  # nearly every exception, without what walking a tree costs
     return tuple(part for visited in _visited(exc) for part in _parts(visited))
+
+
+def lasting_key(exc: BaseException) -> FaultKey:
+    """Return a key of names, files and positions: the same where the same code was compiled anew.
+
+    Template engines do that for each error (Jinja2 makes a traceback of its own), and then no two occurrences have a
+    `fault_key` in common. It takes five times as long, so it is asked for only where that one is not known.
+    """
+    parts: list[Hashable] = []
+    for visited in _visited(exc):
+        places = _described(anatomy.traceback(visited))
+        if type(visited) is RecursionError:
+            times = Counter(places)
+            places = [place for place in places if times[place] > 1] or places
+        distinct = dict.fromkeys(places)
+        is_cut = len(places) == limits.FAULT_KEY_FRAMES  # then it may begin anywhere in a recursion's cycle
+        parts += (type_name(type(visited)), len(distinct), *(sorted(distinct) if is_cut else distinct))
+    return tuple(parts)
 
 
 def pins(exc: BaseException) -> Pins:
@@ -111,6 +130,17 @@ def _innermost(entry: TracebackType | None) -> list[tuple[CodeType, int]]:
     found: deque[tuple[CodeType, int]] = deque(maxlen=limits.FAULT_KEY_FRAMES)
     while entry is not None:
         found.append((entry.tb_frame.f_code, entry.tb_lasti))
+        entry = entry.tb_next
+    return list(found)
+
+
+def _described(entry: TracebackType | None) -> list[tuple[str, str, str, int, int]]:
+    found: deque[tuple[str, str, str, int, int]] = deque(maxlen=limits.FAULT_KEY_FRAMES)
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        names = (entry.tb_frame.f_globals.get("__name__"), code.co_filename, code.co_qualname)
+        module, file, function = (name if type(name) is str else "?" for name in names)
+        found.append((module, file, function, entry.tb_lineno or 0, entry.tb_lasti))
         entry = entry.tb_next
     return list(found)
 

@@ -23,6 +23,7 @@ _OPTIMIZED: Final = 0x1  # CO_OPTIMIZED: a function's; modules and class bodies 
 _IS_SNAPSHOT: Final = sys.version_info < (3, 13)  # f_locals is a dict that the frame keeps (PEP 667)
 _OWN_REFERENCES: Final = 3  # to a snapshot that only the frame holds: the frame's, ours, and the question's argument
 _OBJECTS: Final = frozenset({"self", "cls"})
+_OPENINGS: Final = frozenset("{[(f")  # of containers' texts: a string's begins with a quote
 _SHOWN, _BY_TYPE, _MASKED = 0, 1, 2  # what becomes of a variable, by its name
 
 
@@ -145,12 +146,16 @@ class _Texts:
     def masked(self) -> dict[str, str] | None:
         """Return what has a secret's shape with its masked form, None if nothing has: mostly one look is enough."""
         texts = {text for text, _ in self._known.values()}
-        joined = "\n".join(texts)
-        for part in self._values.masked:  # names of secrets that are masked already make every text a suspect
-            joined = joined.replace(part, "")
-        if self._scrubber.is_clean(joined):
+        # Names of secrets that are masked already would make every container's text a suspect.
+        if self._scrubber.is_clean("\n".join(map(self._bared, texts) if self._values.masked else texts)):
             return None
         return {text: self._scrubber.text(text, limits.FIELD_CHARS) for text in texts}
+
+    def _bared(self, text: str) -> str:
+        if text[:1] in _OPENINGS:
+            for part in self._values.masked:
+                text = text.replace(part, "")
+        return text
 
     def _apart(self, manner: int, value: Any) -> str:
         if is_empty(value):

@@ -204,6 +204,7 @@ def location_of(record: logging.LogRecord) -> str:
 
 
 def level_of(record: logging.LogRecord) -> int:
+    """Return the record's level; a record made by hand may have anything there, which counts as 0."""
     level: Any = record.levelno
     return int.__pos__(level) if issubclass(type(level), int) else 0  # a member of an IntEnum is one
 

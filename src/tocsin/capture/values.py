@@ -120,8 +120,9 @@ class Values:
             return _sized(value)
         parts = []
         for name, item in _first(value.items()):
-            if type(name) is str:
-                key, masked, is_harmless = self._keys.get(name) or self._key(name)
+            if type(name) is str or issubclass(type(name), str):
+                word = name if type(name) is str else str.__str__(name)  # still a name; a copy runs none of its code
+                key, masked, is_harmless = self._keys.get(word) or self._key(word)
             else:
                 key, masked, is_harmless = self.text(name, 1), "", True
             if masked and not is_empty(item):

@@ -29,6 +29,7 @@ from tocsin.routing.opening import state_place, try_state
 from tocsin.sinks.base import Accepted, Entry, Origin, Outcome, Refused, Unavailable, takes_entries, takes_notices
 from tocsin.sinks.registry import BuiltSink
 from tocsin.spool.folder import Folder
+from tocsin.spool.ownership import require_own_application
 
 __all__ = ["COMMAND", "check_entry", "check_notice"]
 
@@ -162,6 +163,7 @@ def _spool(settings: Settings, console: Console) -> _Result:
         return _Result("FAILED", name, str(fault), _OTHER_USER)
     try:
         folder.prepare()
+        require_own_application(folder, settings.application)
         _try_writing(path)
         free_bytes = shutil.disk_usage(path).free
     except StoreError as fault:

@@ -27,6 +27,7 @@ _REASONS: Final = {
     "spool_max_mb": "spool_max_mb was reached: the oldest went undelivered",
     "expired": "not delivered within keep_days",
     "torn": "stretches of a segment that are no record: a crash while writing, or a damaged disk",
+    "truncated": "segments that somebody truncated; nobody knows what had not been delivered from them",
     "orphaned": "counts of faults whose record was destroyed, so that nobody knows whose they are",
     "issues_forgotten": "of issues that went because there were too many",
     "unwritable": "the spool could not be written when it happened",

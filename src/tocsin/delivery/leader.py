@@ -24,11 +24,11 @@ from tocsin.delivery.retention import Retention
 from tocsin.delivery.sightings import read_on
 from tocsin.delivery.wish import wishes
 from tocsin.event import limits
+from tocsin.event.calendar import Calendar
 from tocsin.routing.opening import OWN, StatePlace, load_event, open_state
 from tocsin.routing.router import Router
 from tocsin.routing.state import LEDGER, Cursor
 from tocsin.sinks.base import takes_entries
-from tocsin.sinks.calendar import Calendar
 from tocsin.spool.folder import Folder
 from tocsin.spool.ownership import require_own_application
 from tocsin.spool.reader import GenerationReader, SpoolReader

@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from tocsin.complaints import complain
 from tocsin.delivery.host import Host
 from tocsin.event import limits
 from tocsin.spool.folder import Folder
 from tocsin.spool.writer import Writer
+
+if TYPE_CHECKING:
+    from tocsin.delivery.wish import Wish
 
 __all__ = ["Leaving", "leave", "leave_later", "stay"]
 
@@ -48,7 +52,7 @@ class Leaving:
         if writer is None:
             return True
         writer.retry_pending()
-        return not writer.pending()
+        return not writer.pending() and not writer.is_behind
 
 
 def leave_later(leaving: Leaving) -> None:
@@ -74,10 +78,11 @@ def leave(leaving: list[Leaving]) -> None:
 
     end = time.monotonic() + limits.EXIT_DELAY_S - _LAST_STEP_S
     with ExitStack() as stack:
-        granted = [stack.enter_context(Wish(each.folder)).is_granted for each in leaving if _try(each.is_to_hurry)]
-        while granted and time.monotonic() < end:
-            granted = [is_granted for is_granted in granted if not _try(is_granted)]
-            if granted:
+        wishes = [Wish(each.folder) for each in leaving if _try(each.is_to_hurry)]
+        asked = [wish for wish in wishes if _try(partial(_ask, stack, wish))]
+        while asked and time.monotonic() < end:
+            asked = [wish for wish in asked if not _try(wish.is_granted)]
+            if asked:
                 time.sleep(_LOOK_S)
     for each in leaving:
         each.host.ask_to_stop()
@@ -87,14 +92,17 @@ def leave(leaving: list[Leaving]) -> None:
         _try(each.is_through)
 
 
+def _ask(stack: ExitStack, wish: Wish) -> bool:
+    """Leave a wish for as long as the stack is open. Raises OSError: nobody is to answer for that spool."""
+    stack.enter_context(wish)
+    return True
+
+
 def _leave_all() -> None:
     """Leave, but for what a forked child has of its parent: gunicorn runs a master's exit handlers in every worker."""
     own = [each for each in _leaving if (writer := each.writer()) is not None and writer.pid == os.getpid()]
     _leaving.clear()
-    try:
-        leave(own)
-    except OSError as fault:  # the spool can't be written: there is nothing to ask for, and nobody to answer
-        complain("exit", f"delivery could not be ended: {fault}", fault)
+    leave(own)
 
 
 def _try(look: Callable[[], bool]) -> bool:

@@ -37,6 +37,8 @@ class Ledger:
     def read(self, reader: GenerationReader, now: datetime, *, is_hurried: bool = False) -> bool:
         """Read one slice of one generation; return whether there was anything. Each reading of counts is a commit."""
         before = self.cursor(reader.key)
+        if reader.is_cut(before.offset):
+            return self._tell_cut(reader, before)
         with_counts = self._pace.is_due(reader, now, is_hurried=is_hurried)
         reading = read_on(reader, before, limits.SLICE_BYTES, with_counts=with_counts)
         if reading.cursor == before:
@@ -56,6 +58,15 @@ class Ledger:
         """Drop what is remembered of a generation that is gone."""
         self._cursors.pop(key, None)
         self._pace.forget(key)
+
+    def _tell_cut(self, reader: GenerationReader, before: Cursor) -> bool:
+        """Note a truncated segment as a loss, once: nobody knows how much of it had not been delivered."""
+        cursor = Cursor(reader.size_bytes(), before.counts)
+        with self._state.transaction():
+            self._state.add_loss("truncated", 1)
+            self._state.save_cursor(LEDGER, *reader.key, cursor)
+        self._cursors[reader.key] = cursor
+        return True
 
     def _save(self, reader: GenerationReader, reading: Reading) -> None:
         self._state.save_cursor(LEDGER, *reader.key, reading.cursor)

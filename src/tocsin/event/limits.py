@@ -36,7 +36,7 @@ LOCAL_CHARS: Final = 300  # of one variable's text, give or take its last part
 LOCAL_TEXT_CHARS: Final = 200  # of one string or bytes in it
 LOCAL_REPEATED_CHARS: Final = 40  # a longer text is shown once, where the same object is in several frames
 LOCAL_DEPTH: Final = 3  # containers in containers
-LOCAL_ITEMS: Final = 8  # of one container
+LOCAL_ITEMS: Final = 6  # of one container
 EVENT_BYTES: Final = 262_144  # a wire event; a larger one is cut and says so
 
 # -- identity ------------------------------------------------------------------------------------------

@@ -122,9 +122,12 @@ class Scrubber:
     def fields(self, fields: Mapping[str, Any]) -> dict[str, Json]:
         """Mask a mapping of extra fields, by name and by value."""
         shown = islice(dict.items(fields) if type(fields) is dict else fields.items(), limits.FIELDS)
-        return {
-            self.name(name): self.value(name, value) for name, value in shown if type(name) is str
-        }
+        table: dict[str, Json] = {}
+        for name, value in shown:
+            if type(name) is str:
+                told = self.name(name)  # decoded, if it was encoded: then that name decides
+                table[told] = self.value(told if self.covers(told) else name, value)
+        return table
 
     def prepared(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
         """Mask what a drop-in handler prepared: whole numbers, texts by value, tables of texts also by name."""
@@ -304,12 +307,12 @@ class Scrubber:
         if not isinstance(value, Mapping):
             return self.text(value, limits.PREPARED_CHARS)  # type: ignore[arg-type]  # what is no text is described
         shown = islice(value.items(), limits.PREPARED_ITEMS)
-        return {
-            self.name(name): MASK
-            if text and self.covers(name)
-            else self.text(text, limits.PREPARED_CHARS)
-            for name, text in shown
-        }
+        table = {}
+        for name, text in shown:
+            told = self.name(name)
+            is_secret = text and (self.covers(name) or self.covers(told))
+            table[told] = MASK if is_secret else self.text(text, limits.PREPARED_CHARS)
+        return table
 
     def _value(self, key: str, value: object, depth: int, nodes: list[int]) -> Json:
         cls = type(value)
@@ -361,7 +364,8 @@ class Scrubber:
             return [*shown, "…"] if is_cut else shown
         table: dict[str, Json] = {}
         for name, item in items:
-            word = self._scalar(name)
+            # A name derived from str (an enum, a header of aiohttp) is still a name; a copy runs none of its code.
+            word = self._scalar(str.__str__(name) if issubclass(type(name), str) else name)
             word = word if type(word) is str else str(word)
             table[clip(word, limits.NAME_CHARS)] = self._value(word, item, depth - 1, nodes)
         if is_cut:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from tocsin.capture.anatomy import traceback as exc_traceback
-from tocsin.capture.key import FaultKey, fault_key, pins, record_key
+from tocsin.capture.key import FaultKey, fault_key, lasting_key, pins, record_key
 from tocsin.capture.piece import Piece
 from tocsin.complaints import complain, say
 from tocsin.event import error_id as ids
@@ -55,7 +55,7 @@ class Capturer:
     ) -> tuple[str, str]:
         """Return (error id, fingerprint) of the occurrence; the request's first id is left in its environ."""
         number = next(process.numbers)
-        entry, is_full = process.limiter.admit(_key(piece, exc, environ))
+        entry, is_full = process.limiter.admit(_key(piece, exc, environ), *_lasting(piece, exc))
         if entry.pins is None:  # the exception holds what its key names by id only as long as it lives itself
             entry.pins = (type(piece.template),) if exc is None else pins(exc)
         if not is_full and self._count(process, entry):
@@ -243,6 +243,15 @@ def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | N
         path = environ_text(environ, ROUTE) or environ_text(environ, ENDPOINT) or first_segment(_path(environ))
         name = f"{name} {path} {piece.status}"
     return record_key(name, piece.levelno, piece.template, is_formatted=piece.is_formatted)
+
+
+def _lasting(
+    piece: Piece, exc: BaseException | None
+) -> tuple[Callable[[BaseException], FaultKey], BaseException] | tuple[()]:
+    """Return what tells an exception whose code was compiled anew; nothing where a name or no frame tells the fault."""
+    if exc is None or piece.custom_fingerprint or piece.fingerprint or exc_traceback(exc) is None:
+        return ()
+    return lasting_key, exc
 
 
 def _known_number(piece: Piece, prefix: str, number: int) -> int:

@@ -67,7 +67,7 @@ class Intake:
         self.scrubber = Scrubber(settings.mask_keys, is_on=settings.masking)
         composer = Composer(settings, self.scrubber, hash_key)
         self.capturer = Capturer(composer, self.scrubber, before_spool, is_guest=bool(channel))
-        self.processes = Processes(lambda: _writer(settings, folder, sink_identities))
+        self.processes = Processes(lambda: _writer(settings, folder, sink_identities, self.scrubber.name))
         self._on_wake = on_wake
         self._channel = channel
         self._ignore = Ignore(settings.ignore)
@@ -269,12 +269,14 @@ class Intake:
         return None
 
 
-def _writer(settings: Settings, folder: Folder, sink_identities: Collection[str]) -> Writer:
+def _writer(
+    settings: Settings, folder: Folder, sink_identities: Collection[str], masked: Callable[[str], str]
+) -> Writer:
     about = {
         "application": settings.application,
-        "environment": settings.environment,
-        "release": settings.release,
-        "host": settings.host,
+        "environment": masked(settings.environment),
+        "release": masked(settings.release),
+        "host": masked(settings.host),
         "python": sys.version.split()[0],
         "sinks": sorted(sink_identities),
     }

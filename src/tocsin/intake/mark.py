@@ -76,4 +76,4 @@ def mark(
 ) -> None:
     """Mark an exception as captured, with plain values only, past any `__setattr__` of its class."""
     value = (error_id, fingerprint, rank, token, ways, threading.get_ident(), time.monotonic())
-    anatomy.attributes(exc)[_NAME + channel] = value
+    dict.__setitem__(anatomy.attributes(exc), _NAME + channel, value)  # the dict may be derived from dict

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from tocsin.sinks.network import Deadline
+from tocsin.system.native import native
 
 __all__ = ["Found", "addresses_of", "connected"]
 
@@ -33,14 +33,14 @@ class _Question:
         self._key = key
         self._found: Found = ()
         self._fault: Exception | None = None
-        self._answered = _native("_thread", "allocate_lock")()
+        self._answered = native("_thread", "allocate_lock")()
         self._answered.acquire()
 
     def ask(self) -> None:
         """Call the resolver. It waits as long as it likes."""
         _, host, port, kind = self._key
         try:
-            self._found = _native("socket", "getaddrinfo")(host, port, type=kind)
+            self._found = native("socket", "getaddrinfo")(host, port, type=kind)
         except Exception as fault:  # noqa: BLE001 - raised again where somebody waits for the answer
             self._fault = fault
         finally:
@@ -71,7 +71,7 @@ def addresses_of(host: str, port: int, kind: int, timeout_s: float) -> Found:
     question = _under_way.setdefault(key, fresh)
     if question is fresh:
         try:
-            _native("_thread", "start_new_thread")(question.ask, ())
+            native("_thread", "start_new_thread")(question.ask, ())
         except RuntimeError:  # no thread any more at the interpreter's end
             question.ask()
     return question.answer(timeout_s)
@@ -100,15 +100,3 @@ def connected(host: str, port: int, deadline: Deadline) -> socket.socket:
         else:
             return sock
     raise fault
-
-
-def _native(module: str, name: str) -> Callable[..., Any]:
-    """Return a function of the operating system's threads, also where gevent has put its own in its place.
-
-    A greenlet's resolver would wait in the hub's pool of threads, which is waited for when the hub goes.
-    """
-    monkey = sys.modules.get("gevent.monkey")
-    found: Callable[..., Any] = (
-        monkey.get_original(module, name) if monkey is not None else getattr(sys.modules[module], name)
-    )
-    return found

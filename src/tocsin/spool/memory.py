@@ -41,15 +41,10 @@ class Memory:
         return len(self._kept)
 
     def keep(self, occurrence: Occurrence, count: int) -> bool:
-        """Keep a report; return False where memory is full, or taken by whom this thread can't wait for."""
-        if not self._lock.acquire():
+        """Keep a report; return False where memory is full."""
+        if len(self._kept) >= limits.PENDING_EVENTS:
             return False
-        try:
-            if len(self._kept) >= limits.PENDING_EVENTS:
-                return False
-            self._kept.append(_Kept(occurrence, count))
-        finally:
-            self._lock.release()
+        self._kept.append(_Kept(occurrence, count))  # one step: also within whatever this thread was interrupted in
         return True
 
     def count(self, fingerprint: str) -> bool:
@@ -57,7 +52,7 @@ class Memory:
         if not self._kept or not self._lock.acquire():
             return False
         try:
-            for kept in self._kept:
+            for kept in self._kept.copy():
                 if kept.occurrence.fingerprint == fingerprint:
                     kept.count += 1
                     return True

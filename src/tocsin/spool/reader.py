@@ -62,6 +62,13 @@ class GenerationReader:
         except FileNotFoundError:
             return 0
 
+    def is_cut(self, offset: int) -> bool:
+        """Tell whether the segment ends before ``offset``, where reading had been: somebody truncated it."""
+        try:
+            return self.path.events.stat().st_size < offset
+        except FileNotFoundError:
+            return False
+
     def counted_by(self, now: datetime) -> datetime:
         """Return when the counts were made, at the latest: of the dead, when their cells were last written."""
         if not self.is_dead:

@@ -66,6 +66,7 @@ class Writer:
         self._lock = BriefLock()
         self._live: FileLock | None = None
         self._generation: Generation | None = None
+        self._behind: list[Generation] = []  # of before, whose counters could not be written in full yet
         self._next_generation = 0
         self._retry_at = 0.0
         self._mend_at = 0.0
@@ -118,6 +119,8 @@ class Writer:
         if generation is None or generation.path.generation != place.generation:
             return False
         if place.fault < _MAX_FAULT and generation.counters.increment(FIRST_FAULT_CELL + place.fault):
+            if generation.counters.is_behind:
+                self._look_at_files()
             return True
         return self._append_count(generation, place, 1)
 
@@ -132,6 +135,8 @@ class Writer:
 
         Somebody may have removed the folder (a cleaner of temporary files): then the next event begins a new one.
         """
+        if self.is_behind:
+            self._mend_at = 0.0
         self._look_at_files()
         if self._memory or self._pending_tallies:
             generation = self._writable()
@@ -151,19 +156,35 @@ class Writer:
             self._leave(generation, f"{generation.path.events} was truncated by somebody; a new segment is begun")
         elif time.monotonic() >= self._mend_at:
             self._mend_at = time.monotonic() + _MEND_S
+            self._behind = [old for old in self._behind if not old.mend() and old.counters.is_behind]
             if not system.is_in_place(generation.fd, generation.path.events):
                 self._leave(generation, f"the spool {self.folder.path} was moved away; a new one is begun")
             elif generation.mend():
                 text = f"{generation.path.counts} was truncated or removed by somebody; its counts were written again"
                 complain("spool_truncated", text)
 
+    def _see_off(self, generation: Generation) -> None:
+        """Keep a generation of before until its counts are written, if that can be at all."""
+        if generation.counters.is_behind and generation.path.counts.exists():
+            generation.mend()
+            if generation.counters.is_behind:
+                self._behind.append(generation)
+
     def _leave(self, generation: Generation, why: str) -> None:
         complain("spool_left", why)
         if self._generation is generation:
             self._generation = None
-        if self._live is not None and not self._live.is_in_place:
-            live, self._live = self._live, None
+            self._see_off(generation)
+        live = self._live  # once: another thread may leave at the same moment
+        if live is not None and not live.is_in_place:
+            self._live = None
             live.release()
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether counts are kept here that could not be written yet."""
+        generation = self._generation
+        return bool(self._behind) or (generation is not None and generation.counters.is_behind)
 
     def pending(self) -> int:
         """Return how many occurrences are kept in memory because the spool can't be written."""
@@ -185,6 +206,8 @@ class Writer:
         if self._memory:
             self.tally("pending_overflow", lost := self.pending())
             complain("spool_lost", f"{lost} occurrences are lost: the spool {self.folder.path} can't be written")
+        if self.is_behind:
+            complain("spool_lost", f"counts are lost: the spool {self.folder.path} can't be written")
         self._generation = None
         if self._live is not None:
             self._live.release()
@@ -201,6 +224,8 @@ class Writer:
         try:
             if self._generation is generation:
                 self._generation = self._open_next()
+                if generation is not None:
+                    self._see_off(generation)
         except (OSError, StoreError) as fault:
             self._retry_at = time.monotonic() + _RETRY_S
             self._tell_unwritable(fault)

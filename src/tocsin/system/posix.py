@@ -51,7 +51,7 @@ NONBLOCK: Final = os.O_NONBLOCK
 _PROMPTLY_MS: Final = 50
 
 _held: dict[tuple[int, int], int] = {}  # (device, inode) -> pid that holds it
-os.register_at_fork(after_in_child=_held.clear)  # pids alone would not do: a namespace of its own may have the same
+_hooked: list[int] = []
 
 
 # -- files -------------------------------------------------------------------------------------------------
@@ -152,6 +152,9 @@ def file_system(path: Path) -> str:
 
 def lock(fd: int) -> bool:
     """Lock an open file for this process; return False where another one has it. Raises OSError."""
+    if not _hooked:  # pids alone would not do: a child in a namespace of its own may have the same
+        _hooked.append(1)
+        os.register_at_fork(after_in_child=_held.clear)
     status = os.fstat(fd)
     key = status.st_dev, status.st_ino
     _held[key] = os.getpid()  # before the lock is taken: a look at the file in between would give it up again

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from tocsin.capture.key import fault_key, pins, record_key
+from tocsin.capture.key import fault_key, lasting_key, pins, record_key
 from tocsin.event import limits
 
 
@@ -180,3 +180,25 @@ def test_no_two_places_share_a_number() -> None:
     first, second = fault_key(_raised(_either, True)), fault_key(_raised(_either, False))
     assert first != second
     assert all(id(code) <= key[-1] < id(code) + code.__sizeof__() for key in (first, second))
+
+
+def _compiled(source: str, file: str = "/templates/page.html") -> BaseException:
+    space: dict[str, object] = {"__name__": "page"}
+    exec(compile(source, file, "exec"), space)
+    return _raised(space["block"])
+
+
+def test_a_lasting_key_is_that_of_the_same_code_compiled_anew() -> None:
+    source = "def block():\n    raise ValueError\n"
+    first, second = _compiled(source), _compiled(source)
+    assert fault_key(first) != fault_key(second)
+    assert lasting_key(first) == lasting_key(second)
+
+
+def test_other_places_files_types_and_causes_have_other_lasting_keys() -> None:
+    sources = ["def block():\n    raise ValueError\n", "def block():\n\n    raise ValueError\n"]
+    excs = [_compiled(source) for source in sources]
+    excs += [_compiled(sources[0], "/templates/other.html"), _compiled("def block():\n    raise KeyError\n")]
+    excs += [_raised(_fail, "a"), _raised(_fail_elsewhere, "a"), _raised(_either, True), _raised(_either, False)]
+    assert len({lasting_key(exc) for exc in excs}) == len(excs)
+    assert lasting_key(_raised(_deeper, 3)) == lasting_key(_raised(_deeper, 150))

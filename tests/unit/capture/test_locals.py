@@ -116,7 +116,7 @@ def test_long_values_are_cut_before_they_are_looked_at() -> None:
     ):
         assert len(_text(value)) < 2 * limits.LOCAL_CHARS
     assert _text("x" * 1_000).endswith("x… (1,000 characters)")
-    assert _text(list(range(100))) == "[0, 1, 2, 3, 4, 5, 6, 7, … 92 more]"
+    assert _text(list(range(100))) == "[0, 1, 2, 3, 4, 5, … 94 more]"
     assert _text([[[[1]]]]) == "[[[<list of 1>]]]"
     while deep:  # taken apart by hand: freeing it at once would recurse
         deep = deep.pop()

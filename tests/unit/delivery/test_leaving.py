@@ -31,6 +31,8 @@ class Writer:
     process = "0" * 18
     pid = os.getpid()
 
+    is_behind = False
+
     def __init__(self, is_broken: bool = False) -> None:
         self._is_broken = is_broken
 
@@ -107,6 +109,16 @@ def test_one_that_fails_keeps_no_other_from_its_time(tmp_path: Path, clock: Cloc
     leave([broken, second])
     assert clock.now - 100.0 > 1.5
     assert second.host.is_asked  # type: ignore[attr-defined]
+
+
+@pytest.mark.complaints
+def test_a_spool_that_somebody_removed_keeps_no_other_from_its_time(tmp_path: Path, clock: Clock) -> None:
+    """A wish can't be left there."""
+    gone, second = posts(tmp_path, clock, 2)
+    gone.folder.path.rmdir()
+    leave([gone, second])
+    assert clock.now - 100.0 > 1.5
+    assert gone.host.is_asked and second.host.is_asked  # type: ignore[attr-defined]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -531,3 +531,19 @@ def test_masking_takes_linear_time(part: str) -> None:
     text = part * (16_384 // len(part))
     assert SCRUBBER.text(text)
     assert SCRUBBER.source(text)
+
+
+class _Key(str):
+    """Be a name that is derived from str: an enum's member, a header of aiohttp."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("foreign code ran")
+
+
+def test_names_are_names_whatever_they_are_derived_from_or_encoded_as() -> None:
+    scrubber = Scrubber()
+    assert scrubber.fields({"table": {_Key("password"): "hunter2"}}) == {"table": {"password": MASK}}
+    assert "hunter2" not in str(scrubber.fields({"%70assword%3D1": "hunter2"}))
+    assert "hunter2" not in str(scrubber.prepared({"table": {"%70assword%3D1": "hunter2"}}))

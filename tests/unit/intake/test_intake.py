@@ -600,3 +600,20 @@ def test_a_500_that_a_framework_makes_of_an_ignored_exception_is_no_report(setup
     assert reporter.wsgi(app)(environ, lambda status, headers, exc_info=None: None) == [b"sorry"]
     assert Spooled(reporter).total == 0
     assert reporter.stats()["tallies"] == {"ignored": 1}
+
+
+def test_code_that_is_compiled_anew_for_each_error_is_one_fault(setup: Any) -> None:
+    """Template engines make a traceback of their own for each error: no two have a code object in common."""
+    reporter = setup()
+    for _ in range(300):
+        space: dict[str, Any] = {"__name__": "shop.page"}
+        exec(compile("def block():\n    raise LookupError('no such block')\n", "/templates/page.html", "exec"), space)
+        try:
+            space["block"]()
+        except LookupError as exc:
+            reporter.report(exc)
+    spooled = Spooled(reporter)
+    assert spooled.total == 300
+    assert len(spooled.events) == 7  # the first five, the 10th, the 100th
+    assert len({event.fingerprint for event in spooled.events}) == 1
+    assert len(reporter.intake.processes.current().limiter) == 1

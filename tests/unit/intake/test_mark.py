@@ -81,3 +81,17 @@ def test_a_foreign_mark_is_no_mark(foreign: object) -> None:
     exc = ValueError()
     exc.__tocsin__ = foreign  # type: ignore[attr-defined]
     assert recall(exc, "b", "t") is None
+
+
+def test_a_dict_of_the_applications_own_is_written_past() -> None:
+    """An exception may have been given one, whose methods are foreign code."""
+
+    class Refusing(dict):
+        def __setitem__(self, name: object, value: object) -> None:
+            raise RuntimeError(name)
+
+    exc = ValueError("x")
+    exc.__dict__ = Refusing()
+    mark(exc, "AAAAAA-2222", "v1:0", 1, "", ("logging",))
+    seen = recall(exc, "wsgi", "")
+    assert seen is not None and seen.error_id == "AAAAAA-2222"

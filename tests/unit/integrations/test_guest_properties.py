@@ -54,7 +54,7 @@ def unmarked(exchange: Exchange) -> list[tuple[str, str]]:
 
 
 @seed(SEED)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(plan=st.one_of(NEAR, PLANS), method=st.sampled_from(["GET", "HEAD"]), chunks=st.sampled_from([1_000_000, 1, 2]))
 @example(plan=Plan("sized", start="first"), method="GET", chunks=1_000_000)
 @example(plan=Plan("lazy_list", start="first"), method="GET", chunks=1_000_000)

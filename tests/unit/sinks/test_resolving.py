@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,8 +50,10 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     found.let.set()
     for _ in found.asked:
         assert found.answered.acquire(timeout=30)
-    while resolving._under_way:
-        pass  # the last step of a thread that has answered
+    end = time.monotonic() + 30
+    while resolving._under_way:  # the last step of a thread that has answered
+        assert time.monotonic() < end
+        time.sleep(0)
 
 
 def test_an_address_is_asked_of_nobody(resolver: Resolver) -> None:

@@ -126,3 +126,29 @@ def test_counters_are_mended_by_the_writer_and_that_is_told(spool: Writer, capsy
     spool.retry_pending()
     assert CellsReader(spool.generation.path.counts).read() == {FIRST_FAULT_CELL: 1}
     assert "its counts were written again" in capsys.readouterr().err
+
+
+def test_counts_of_a_generation_of_before_are_written_when_the_disk_has_room_again(
+    spool: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by the last step of a process, or by that of a process which delivers nothing itself."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    place = spool.append(occurrence())
+    assert place is not None
+    assert spool.generation is not None
+    first = spool.generation.path
+    with monkeypatch.context() as patched:
+        patched.setattr(system, "write_at", full)
+        assert all(spool.count(place) for _ in range(9))
+        assert spool.is_behind
+    monkeypatch.setattr(spool, "_segment_bytes", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr("tocsin.spool.generation.Generation.mend", lambda self: False)
+        spool.append(occurrence())  # into the next generation
+    assert spool.is_behind
+    spool.close()
+    assert not spool.is_behind
+    assert CellsReader(first.counts).read() == {FIRST_FAULT_CELL: 9}

@@ -90,9 +90,8 @@ class Sessions:
 
     def _connected(self, dialect: Any, _record: Any, arguments: Any, keywords: Any) -> Any:
         """Connect, and watch the socket before SQLAlchemy asks its first question."""
-        if (
-            self._place.host and "hostaddr" not in self._place.query
-        ):  # no driver bounds this; what was found is found again at once
+        # No driver bounds the search for a name. Theirs comes behind this one, when the name is known to be found.
+        if self._place.host and "hostaddr" not in self._place.query:
             addresses_of(self._place.host, self._place.port, socket.SOCK_STREAM, self._timeout_s)
         driver = dialect.connect(*arguments, **keywords)
         self._watch.attach(driver)

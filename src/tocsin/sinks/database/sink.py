@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tocsin.config.setting import Setting
+from tocsin.event.calendar import Calendar
 from tocsin.sinks.base import Accepted, Entry, Failed, Outcome, SinkContext, Unavailable
-from tocsin.sinks.calendar import Calendar
 from tocsin.sinks.database import options as database_options
 from tocsin.sinks.database.rows import Row, row_of
 from tocsin.sinks.network import STEPS
