@@ -31,7 +31,8 @@ def watch() -> None:
 
 def watch_child() -> None:
     """Watch a forked child: the thread that watches its parent is not there, and would be waited for."""
-    faulthandler.register(signal.SIGALRM, chain=True)
+    # By number: a file would be flushed, and wait for its lock.
+    faulthandler.register(signal.SIGALRM, file=2, chain=True)
     signal.alarm(WATCH_S // 2)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from bad_servers import free_port
 
 __all__ = ["SERVERS", "Kind", "Server"]
 
@@ -98,7 +99,7 @@ class Server:
         self.spool, self.events, self.side = folder / "spool", folder / "events.jsonl", folder / "side"
         self.config, self.log = folder / "tocsin.toml", folder / "log"
         self.config.write_text(_CONFIG.format(delivery="process" if self.kind.has_deliver else "thread"))
-        self.port = _free_port()
+        self.port = free_port()
         self._deliver: subprocess.Popen[bytes] | None = None
         self._process = self._started(*self.kind.before, f"127.0.0.1:{self.port}", *self.kind.after)
         self.supervise()
@@ -179,9 +180,3 @@ def _holds(pid: int, path: Path) -> bool:
     except OSError:  # it, or the descriptor, has just gone
         pass
     return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

@@ -7,6 +7,7 @@ from typing import Final
 
 from tocsin.capture import anatomy
 from tocsin.capture.frames import is_hidden, module_of
+from tocsin.event import limits
 from tocsin.event.typename import type_name
 
 __all__ = ["is_bad_host", "is_disconnect", "is_worker_timeout"]
@@ -69,7 +70,6 @@ _SERVER_WORDS: Final = (
     "Apache/mod_wsgi request data read error",
     "Apache/mod_wsgi failed to write response data",
 )
-_GROUP_MEMBERS: Final = 256  # to be looked at; of a larger group something is worth a report
 _MIDDLEMEN: Final = ("wsgiref.validate", "werkzeug.wsgi", "werkzeug.middleware.", "tempfile", "codecs")
 
 
@@ -98,7 +98,7 @@ def _are_disconnects(group: BaseException) -> bool:
     while waiting:
         members = anatomy.members(waiting.pop())
         looked_at += len(members)
-        if looked_at > _GROUP_MEMBERS:
+        if looked_at > limits.DISCONNECT_MEMBERS:
             return False
         for member in members:
             if issubclass(type(member), BaseExceptionGroup):

@@ -12,6 +12,7 @@ from types import FunctionType, GetSetDescriptorType, MethodType
 from typing import Any, Final
 
 from tocsin.capture import anatomy
+from tocsin.event import limits
 from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.typename import type_name
 
@@ -23,8 +24,6 @@ Scope = dict[str, Any]
 SCOPE: Final[ContextVar[Scope | None]] = ContextVar("tocsin_scope", default=None)
 
 ENVIRON: Final = "tocsin.environ"
-_CHARS: Final = 8_192  # of any text; servers bound them too, middleware may not
-_HEADERS: Final = 256
 _BARE_HEADERS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
@@ -66,7 +65,7 @@ def _translated(scope: Scope) -> dict[str, Any]:
         "SERVER_PORT": _item(scope.get("server"), 1),
     }
     headers: Any = scope.get("headers")
-    for pair in headers[:_HEADERS] if type(headers) in (list, tuple) else ():
+    for pair in headers[: limits.SCOPE_HEADERS] if type(headers) in (list, tuple) else ():
         _add_header(environ, _item(pair, 0), _item(pair, 1))
     return environ
 
@@ -78,13 +77,13 @@ def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
     key = name.upper().replace("-", "_")
     if key not in _BARE_HEADERS:
         key = f"HTTP_{key}"
-    environ[key] = f"{environ[key]},{value}"[-_CHARS:] if key in environ else value
+    environ[key] = f"{environ[key]},{value}"[-limits.ENVIRON_CHARS :] if key in environ else value
 
 
 def _text(value: object) -> str:
     if type(value) is bytes:
-        return value[:_CHARS].decode("latin-1")
-    return value[:_CHARS] if type(value) is str else ""
+        return value[: limits.ENVIRON_CHARS].decode("latin-1")
+    return value[: limits.ENVIRON_CHARS] if type(value) is str else ""
 
 
 def _latin(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from tocsin.capture.plain import is_plain_path
-from tocsin.event.limits import CACHED_KEYS, LOCAL_CHARS, LOCAL_DEPTH, LOCAL_ITEMS, LOCAL_TEXT_CHARS
+from tocsin.event.limits import CACHED_KEYS, CACHED_TYPES, LOCAL_CHARS, LOCAL_DEPTH, LOCAL_ITEMS, LOCAL_TEXT_CHARS
 from tocsin.event.patterns import MASK
 from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import describe_value, type_name
@@ -24,7 +24,6 @@ _DECIMAL_BYTES: Final = 256
 _LOOKED_AT_CHARS: Final = LOCAL_TEXT_CHARS + 512  # past a cut, so that what marks a secret is not cut off it
 _REPR_CHARS: Final = LOCAL_TEXT_CHARS + LOCAL_TEXT_CHARS // 2  # escapes make a text longer, up to ten times
 _WORD_CHARS: Final = 30  # a text that is short enough even with each character escaped
-_CACHED_TYPES: Final = 1_024
 
 # How a dict's key is shown, the whole part where its value is masked (else ""), whether it can't hold a secret itself.
 Key: TypeAlias = tuple[str, str, bool]
@@ -147,7 +146,7 @@ def named(value: Any) -> str:
         return f"<class {type_name(value)}>"
     known = _names.get(id(cls))
     if known is None:
-        if len(_names) >= _CACHED_TYPES:
+        if len(_names) >= CACHED_TYPES:
             _names.clear()
         known = _names[id(cls)] = (cls, describe_value(value))
     return known[1]

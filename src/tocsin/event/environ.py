@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tocsin.event.limits import ENVIRON_CHARS
+
 __all__ = ["COUNTED", "ENDPOINT", "ERROR_ID", "FRESH", "GRAVITY", "ROUTE", "TOKEN", "text"]
 
 ERROR_ID: Final = "tocsin.error_id"  # the id of the gravest capture of the request, of equals the first
@@ -14,10 +16,9 @@ FRESH: Final = "tocsin.fresh"  # the event that is still to be announced
 COUNTED: Final = "tocsin.counted"  # why the request's answer is no report, such as "bad_host"
 ROUTE: Final = "tocsin.route"  # the template, such as /order/<int:id>
 ENDPOINT: Final = "tocsin.endpoint"
-_CHARS: Final = 8_192
 
 
 def text(environ: Mapping[str, Any], key: str) -> str:
     """Return the text under a key, bounded, "" for anything else: a middleware may put any object anywhere."""
     value = environ.get(key)
-    return value[:_CHARS] if type(value) is str else ""
+    return value[:ENVIRON_CHARS] if type(value) is str else ""

@@ -10,6 +10,9 @@ NOTE_CHARS: Final = 1_024
 NOTES: Final = 16
 SOURCE_LINE_CHARS: Final = 240
 CONTEXT_LINES: Final = 3  # source lines before and after the failing one
+ENVIRON_CHARS: Final = 8_192  # of any text of a request; servers bound them too, middleware may not
+SCOPE_HEADERS: Final = 256  # of an ASGI request that are looked at
+DISCONNECT_MEMBERS: Final = 256  # of a group that are looked at; of a larger one something is worth a report
 NAME_CHARS: Final = 256  # module, function, logger, thread, exception type
 PATH_CHARS: Final = 1_024
 QUERY_CHARS: Final = 2_048
@@ -46,6 +49,7 @@ STACK_WALK_FRAMES: Final = 500  # frames walked up in search of the middleware
 
 # -- caches and tables of a process --------------------------------------------------------------------
 CACHED_FRAMES: Final = 4_096
+CACHED_TYPES: Final = 1_024  # classes named in local variables
 CACHED_NAMES: Final = 1_024  # names that were masked already
 CACHED_KEYS: Final = 2_048  # names known to be sensitive or not
 CACHED_SOURCE_FILES: Final = 32

@@ -8,7 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from tocsin.integrations.exchange import Environ, Exchange
 
-__all__ = ["CODES", "close", "dismiss", "stream"]
+__all__ = ["CODES", "SizedBody", "close", "dismiss", "stream"]
+
+
+class SizedBody:
+    """Stand in for a container of the application's own: servers look at its length for a Content-Length."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._body = exchange.body
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._exchange)
+
+    def close(self) -> None:
+        self._exchange.close()
 
 
 def stream(environ: Environ, exchange: Exchange, body: Iterable[bytes], is_owner: bool) -> Iterator[bytes]:

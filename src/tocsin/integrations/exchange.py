@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tocsin.intake import Intake
 
-__all__ = ["ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers", "SizedBody"]
+__all__ = ["ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers"]
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -215,23 +215,6 @@ class Exchange:
 
     def _is_upgrade(self) -> bool:
         return environ_text(self.environ, "HTTP_UPGRADE").lower() == "websocket"
-
-
-class SizedBody:
-    """Stand in for a container of the application's own: servers look at its length for a Content-Length."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._body = exchange.body
-
-    def __len__(self) -> int:
-        return len(self._body)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._exchange)
-
-    def close(self) -> None:
-        self._exchange.close()
 
 
 def _is_error(fault: BaseException) -> bool:

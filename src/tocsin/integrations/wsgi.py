@@ -10,8 +10,8 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.capture.requests import MIDDLEWARE_CODES
-from tocsin.integrations.body import CODES, dismiss, stream
-from tocsin.integrations.exchange import Binding, Environ, Exchange, SizedBody
+from tocsin.integrations.body import CODES, SizedBody, dismiss, stream
+from tocsin.integrations.exchange import Binding, Environ, Exchange
 from tocsin.integrations.interface import require_wsgi
 
 if TYPE_CHECKING:

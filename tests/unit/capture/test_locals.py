@@ -369,7 +369,7 @@ def test_a_generator_that_failed_shows_its_variables() -> None:
 def test_code_and_classes_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application that makes functions and classes all the time does not make the caches grow."""
     monkeypatch.setattr(limits, "CACHED_FRAMES", 4)
-    monkeypatch.setattr(values_of, "_CACHED_TYPES", 4)
+    monkeypatch.setattr(values_of, "CACHED_TYPES", 4)
     reader = LocalsReader(SCRUBBER)
     for number in range(10):
         space: dict[str, Any] = {}

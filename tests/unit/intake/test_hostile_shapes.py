@@ -21,6 +21,7 @@ from tocsin.reporter import Reporter
 from witness import bodies
 
 pytestmark = pytest.mark.usefixtures("watchdog")
+PACKAGE = str(Path(tocsin.__file__).parent)
 _HUGE = 100_000_000
 _ROOM_BYTES = 6_000_000  # what a report of anything may take for a moment
 
@@ -131,7 +132,7 @@ def test_a_report_at_the_end_of_the_stack(reporter: Reporter, way: str) -> None:
                 entry = other.__traceback__
                 while entry is not None:  # without a call, as there is none left
                     code, entry = entry.tb_frame.f_code, entry.tb_next
-                    if "/tocsin/" in code.co_filename:  # else it was not even called
+                    if code.co_filename.startswith(PACKAGE):  # else it was not even called
                         escaped[code.co_name] = code.co_filename
             raise
 
