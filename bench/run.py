@@ -1,7 +1,7 @@
 """Everything that tocsin costs: names of measures go in; medians leave for the terminal, the page and its picture.
 
     python bench/run.py                             all of it, printed
-    python bench/run.py --only wsgi --rounds 5      one measure (repeat --only for more)
+    python bench/run.py --only wsgi --rounds 9      one measure (repeat --only for more)
     python bench/run.py --write                     also docs/explanation/performance.md and .svg: `make bench`
     python bench/run.py --profile known             what the steps of one measure are made of
 
@@ -32,7 +32,7 @@ from results import Results
 
 __all__ = ["main"]
 
-_ROUNDS: Final = 5
+_ROUNDS: Final = 3
 _TIMEOUT_S: Final = 300
 _KEPT: Final = Path(__file__).parents[1] / ".bench" / "results.json"
 

@@ -190,7 +190,7 @@ for _ in range(120):
     if hung: break
 is_over = True
 thread.join()
-print("hung", hung, "calls", busy_sinks.SQLite.calls)
+print("hung", hung, "calls", busy_sinks.SQLite.calls, flush=True)
 os._exit(0)
 """
 
