@@ -241,7 +241,8 @@ def test_retention_leaves_alone_what_somebody_holds_open(windows: Windows) -> No
         retention = Retention(folder, state, keep_days=0, max_bytes=1 << 30)
 
         def sweep():
-            gone = retention.sweep(reader.generations(), lambda generation: 0, datetime.now(UTC))
+            now = datetime.now(UTC)
+            gone = retention.sweep(reader.generations(), lambda generation: 0, now, now)
             return len(gone), sorted(path.suffix for path in folder.path.glob("*-*.*"))
 
         time.sleep(0.1)

@@ -42,7 +42,7 @@ class StderrSink:
         ),
     )
     idempotency: ClassVar[str] = "possible after a crash; the error id shows it."
-    is_local: ClassVar[bool] = False  # whoever reads it may have stopped reading
+    is_local: ClassVar[bool] = True
 
     def __init__(self, form: str = "line", stream: Callable[[], TextIO | None] = _own_stderr) -> None:
         self._form = form
