@@ -72,7 +72,7 @@ def _written(stream: io.TextIOWrapper, line: str) -> bool:
         fd = stream.fileno()
     except OSError:  # io.UnsupportedOperation: it writes to memory
         return False
-    return system.write_promptly(fd, line.encode(stream.encoding, "backslashreplace"))
+    return system.write_promptly(fd, line.encode(stream.encoding, "backslashreplace")) >= 0
 
 
 def complain(sort: str, text: str, fault: BaseException | None = None) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TextIO
 
+from tocsin import system
 from tocsin.config.setting import Setting, choice
 from tocsin.config.values import level_name
 from tocsin.event import wire
@@ -73,8 +75,8 @@ class StderrSink:
             stream = self._stream()
             if stream is None or stream.closed:
                 return Refused("stderr is closed", "give the process a stderr, or leave this sink out")
-            stream.write(shown)
-            stream.flush()
+            if not _taken(stream, shown):
+                return Unavailable("stderr can't take more", "see to what reads it")
         except (BlockingIOError, InterruptedError):
             return Unavailable("stderr can't take more", "see to what reads it")
         except OSError as fault:
@@ -97,6 +99,25 @@ class StderrSink:
         if self._form == "text" and entry.occurrences == 1:
             return event_text(event) + "\n"
         return _event_line(event, entry.occurrences)
+
+
+def _taken(stream: TextIO, shown: str) -> bool:
+    """Write, past the stream's buffer where that can be: a reader that has stopped would hold its lock, and the exit.
+
+    Return False where not all was taken; what was comes again.
+    """
+    if type(stream) is io.TextIOWrapper:
+        try:
+            fd = stream.fileno()
+        except OSError:  # io.UnsupportedOperation: it writes to memory
+            fd = -1
+        data = shown.encode(stream.encoding, "backslashreplace")
+        taken = system.write_promptly(fd, data) if fd >= 0 else -1
+        if taken >= 0:
+            return taken == len(data)
+    stream.write(shown)
+    stream.flush()
+    return True
 
 
 def _event_line(event: Event, occurrences: int) -> str:

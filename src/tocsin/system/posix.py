@@ -77,20 +77,22 @@ def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
     return os.pwrite(fd, data, offset)
 
 
-def write_promptly(fd: int, data: bytes) -> bool:
-    """Write, but wait for no reader longer than a moment; return False where a system can't. Raises OSError.
+def write_promptly(fd: int, data: bytes) -> int:
+    """Write, but wait for no reader longer than a moment; return how many bytes were taken. Raises OSError.
 
     What doesn't fit is dropped. Takes no lock of the interpreter's, as its own files do, which a fork leaves held, and
     which a thread that is cut off by the interpreter's end leaves held for whoever writes last.
     """
     poll = native("select", "poll")()
     poll.register(fd, select.POLLOUT)
-    for start in range(0, len(data), select.PIPE_BUF):  # so much a pipe takes at once, or says that it doesn't
-        if not poll.poll(_PROMPTLY_MS):
+    taken = 0
+    while taken < len(data) and poll.poll(_PROMPTLY_MS):
+        # So much a pipe takes at once, or says that it doesn't.
+        written = os.write(fd, data[taken : taken + select.PIPE_BUF])
+        taken += written
+        if not written:
             break
-        if os.write(fd, data[start : start + select.PIPE_BUF]) < min(len(data) - start, select.PIPE_BUF):
-            break
-    return True
+    return taken
 
 
 def sync_data(fd: int) -> None:

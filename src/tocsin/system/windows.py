@@ -198,9 +198,9 @@ def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
     return written.value
 
 
-def write_promptly(fd: int, data: bytes) -> bool:
-    """Return False: nothing tells whether a pipe has room, and a console is written to in its own way."""
-    return False
+def write_promptly(fd: int, data: bytes) -> int:
+    """Return -1: nothing tells whether a pipe has room, and a console is written to in its own way."""
+    return -1
 
 
 def sync_data(fd: int) -> None:
