@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["SLICE_PAUSE_S", "Breather"]
 
 SLICE_PAUSE_S: Final = 0.0005  # lets go of the GIL between slices
-_LONGEST_S: Final = 0.25  # of which a slice's few milliseconds are one in a hundred
+_LONGEST_S: Final = 0.5  # of which the requests that a slice meets are fewer than one in a hundred
 _GROWTH: Final = 4.0
 _SATURATED: Final = 0.9  # of one processor
 

@@ -45,7 +45,7 @@ def test_in_a_process_that_computes_all_the_time_pauses_grow_to_a_bound() -> Non
         breather.pause(machine.sleep)
     assert machine.pauses == sorted(machine.pauses)
     assert machine.pauses[0] == SLICE_PAUSE_S
-    assert machine.pauses[-1] == 0.25
+    assert machine.pauses[-1] == 0.5
 
 
 def test_after_a_single_pause_with_a_gap_delivery_is_at_full_speed_again() -> None:
