@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tocsin.bootstrap import install, report, setup
+    from tocsin.capture.context import context
     from tocsin.event.errors import ConfigError, DecodeError, DeliveryError, StoreError, TocsinError
     from tocsin.event.model import Event
     from tocsin.handlers import LogHandler
@@ -43,6 +44,7 @@ __all__ = [
     "StoreError",
     "TocsinError",
     "__version__",
+    "context",
     "install",
     "report",
     "setup",
@@ -59,6 +61,7 @@ _HOMES = {
     "Reporter": "tocsin.reporter",
     "StoreError": "tocsin.event.errors",
     "TocsinError": "tocsin.event.errors",
+    "context": "tocsin.capture.context",
     "install": "tocsin.bootstrap",
     "report": "tocsin.bootstrap",
     "setup": "tocsin.bootstrap",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from tocsin import reporter as reporters
 from tocsin.complaints import say
 from tocsin.config.load import load
 from tocsin.event.errors import ConfigError
-from tocsin.handlers import LogHandler
+from tocsin.handlers import LeadUpHandler, LogHandler
 from tocsin.intake import BeforeSpool
 from tocsin.intake.core import ANNOUNCER
 from tocsin.reporter import Reporter
@@ -45,6 +46,8 @@ def setup(
     reporter = reporters.establish(settings, before_spool)
     if root_handler and settings.mode != "off" and not _has_handler():
         _add_root_handler(reporter)
+    if settings.mode == "production" and settings.lead_up:
+        _add_lead_up(reporter)
     return reporter
 
 
@@ -105,6 +108,16 @@ def _add_root_handler(reporter: Reporter) -> None:
     reporter.on_wake(lambda: _attach_again(handler))
 
 
+def _add_lead_up(reporter: Reporter) -> None:
+    """Attach a LeadUpHandler after each LogHandler, where none is yet."""
+    for logger in _loggers():
+        kinds = {type(handler) for handler in logger.handlers}
+        if LeadUpHandler not in kinds and any(issubclass(kind, LogHandler) for kind in kinds):
+            handler = LeadUpHandler()
+            logger.addHandler(handler)
+            reporter.on_close(partial(logger.removeHandler, handler))
+
+
 def _attach_again(handler: logging.Handler) -> None:
     """Put the handler back where a `dictConfig` that came after `setup` took it off the root logger."""
     if not _has_handler():
@@ -127,7 +140,7 @@ def _loggers() -> list[logging.Logger]:
 def _is_taken_elsewhere(name: str) -> bool:
     logger: logging.Logger | None = logging.getLogger(name)
     while logger is not None:
-        if any(not isinstance(handler, LogHandler) for handler in logger.handlers):
+        if any(not getattr(handler, "is_tocsin", False) for handler in logger.handlers):
             return True
         if not logger.propagate:
             return False

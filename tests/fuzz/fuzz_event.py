@@ -17,7 +17,7 @@ with watched():
     from tocsin.delivery.sightings import Sighting
     from tocsin.event import wire
     from tocsin.event.errors import DecodeError
-    from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+    from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
     from tocsin.event.scrub import Scrubber
     from tocsin.render.facts import culprit, facts, what, where
     from tocsin.render.terminal import event_terminal
@@ -35,7 +35,8 @@ INFO = ExceptionInfo("LookupError", "7", (FRAME,), notes=("a note",), cause=Exce
 EVENT = Event(
     kind="traceback", level="ERROR", levelno=40, timestamp=AT, application="shop", environment="production",
     release="1", host="web1", logger="shop", message="it broke", template="it %s", exception=INFO,
-    request=Request("GET", "/x", "a=1", "https", "shop", "/<x>", "x.y", {"Accept": "*/*"}, "1.2.3.4", "ab", 500),
+    request=Request("GET", "/x", "a=1", "https", "shop", "/<x>", "x.y", {"Accept": "*/*"}, "1.2.3.4", "ab", 500, "42"),
+    task=Task("import", "celery", "7"), tags={"region": "eu"}, lead_up=(LogLine(AT, "INFO", "shop", "looked up"),),
     process_id=7, process_name="MainProcess", thread="MainThread", location="shop.cart:7", fields={"a": {"b": [1]}},
     custom_fingerprint="", error_id="7K3QDM-24F2", fingerprint="v1:" + "ab" * 16,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from tocsin.capture.scopes import current_environ
 from tocsin.event import limits
-from tocsin.event.environ import ENDPOINT, ROUTE
+from tocsin.event.environ import ENDPOINT, ROUTE, USER
 from tocsin.event.model import Request
 from tocsin.event.scrub import Scrubber, strict
 
@@ -26,6 +26,7 @@ __all__ = [
     "path_of",
 ]
 
+Shown: TypeAlias = str  # off, hashed or full, of a user
 ClientAddress: TypeAlias = str  # off, truncated, hashed or full; anything else is off
 
 # The code objects of functions whose local variable `environ` is the request: the WSGI integration adds its own.
@@ -66,6 +67,7 @@ class RequestPolicy:
     """
 
     client_address: ClientAddress = "off"
+    user_id: Shown = "off"
     trust_proxy_headers: bool = False
     headers: Collection[str] = ALLOWED_HEADERS
     hash_key: Callable[[], bytes] = bytes
@@ -128,6 +130,7 @@ def from_environ(
         headers=scrubber.headers(_headers(environ, policy.allowed), policy.allowed),
         client=_shown(address, policy.client_address, hashed),
         client_hash=hashed,
+        user=_user(environ, scrubber, policy),
         status=status,
     )
 
@@ -204,6 +207,17 @@ def _hashed(address: str, policy: RequestPolicy) -> str | None:
     if not key:
         return None
     return hmac.new(key, f"{policy.today()}|{address}".encode(), "sha256").hexdigest()[:_HASH_CHARS]
+
+
+def _user(environ: Mapping[str, Any], scrubber: Scrubber, policy: RequestPolicy) -> str | None:
+    """Return who was logged in, as far as the policy lets it be told: a hash names the same user on any day."""
+    user = environ.get(USER)
+    if policy.user_id not in ("hashed", "full") or type(user) not in (str, int) or user == "":
+        return None
+    if policy.user_id == "full":
+        return scrubber.name(str(user))
+    key = policy.hash_key()
+    return hmac.new(key, f"user|{user}".encode(), "sha256").hexdigest()[:_HASH_CHARS] if key else None
 
 
 def _shown(address: str, mode: ClientAddress, hashed: str | None) -> str | None:

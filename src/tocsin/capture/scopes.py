@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tocsin.capture import anatomy
 from tocsin.event import limits
-from tocsin.event.environ import ENDPOINT, ROUTE
+from tocsin.event.environ import ENDPOINT, ROUTE, USER
 from tocsin.event.typename import type_name
 
 __all__ = ["ENVIRON", "SCOPE", "Scope", "current_environ", "environ_of"]
@@ -47,6 +47,8 @@ def environ_of(scope: Scope) -> dict[str, Any]:
             environ = scope[ENVIRON] = made
     if ROUTE not in environ:
         _describe(environ, scope)
+    if USER in scope:
+        environ[USER] = scope[USER]
     return environ
 
 

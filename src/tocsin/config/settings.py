@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from tocsin.config.setting import Setting, boolean, choice, positive, size_mb, text, texts
+from tocsin.config.setting import Setting, between, boolean, choice, pairs, positive, size_mb, text, texts
 from tocsin.config.values import kinds, level, logger_levels, name, one_line, page, path, sink_list, state_url, statuses
-from tocsin.event.limits import KEEP_DAYS, SPOOL_BYTES
+from tocsin.event.limits import KEEP_DAYS, LEAD_UP, SPOOL_BYTES
 
 __all__ = ["SETTINGS", "SINK_SETTINGS", "Settings", "SinkTable"]
 
@@ -123,6 +123,29 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         type_name="boolean",
     ),
     Setting(
+        "user_id",
+        choice("off", "hashed", "full"),
+        "off",
+        "how a report names the user who was logged in",
+        type_name="off, hashed or full",
+    ),
+    Setting(
+        "tags",
+        pairs,
+        MappingProxyType({}),
+        'short texts that go with every report, such as `{ region = "eu" }`',
+        type_name="table of texts",
+    ),
+    Setting(
+        "lead_up",
+        between(0, LEAD_UP),
+        20,
+        "how many of the last log records of the same request or task travel with a report, those below `level` too as "
+        "far as their loggers let them pass; 0 for none",
+        unit="records",
+        type_name="whole number",
+    ),
+    Setting(
         "masking",
         boolean,
         True,
@@ -174,6 +197,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         boolean,
         False,
         "whether each event is forced to the disk, so that it survives a power cut as well as a kill",
+        type_name="boolean",
+    ),
+    Setting(
+        "deaths",
+        boolean,
+        False,
+        "whether processes that die without a traceback are reported (a segmentation fault, SIGKILL, out of memory), with "
+        "the request they were in; costs two small writes a request",
         type_name="boolean",
     ),
     Setting(
@@ -265,6 +296,9 @@ class Settings:
     request_headers: tuple[str, ...]
     client_address: Literal["off", "truncated", "hashed", "full"]
     trust_proxy_headers: bool
+    user_id: Literal["off", "hashed", "full"]
+    tags: Mapping[str, str]
+    lead_up: int
     locals: bool
     masking: bool
     mask_keys: tuple[str, ...]
@@ -273,6 +307,7 @@ class Settings:
     state: str = field(repr=False)
     keep_days: int
     fsync: bool
+    deaths: bool
     delivery: Literal["thread", "process"]
     debugger: bool
     host: str

@@ -40,6 +40,11 @@ LOCAL_TEXT_CHARS: Final = 200  # of one string or bytes in it
 LOCAL_REPEATED_CHARS: Final = 40  # a longer text is shown once, where the same object is in several frames
 LOCAL_DEPTH: Final = 3  # containers in containers
 LOCAL_ITEMS: Final = 6  # of one container
+TAGS: Final = 32
+OVERDUE_TASKS: Final = 100  # of Celery, remembered while their end is told a second time
+RAISED: Final = 32  # exceptions of one request whose context is kept
+LEAD_UP: Final = 100  # records, past what the setting lead_up may ask for
+LEAD_UP_CHARS: Final = 500  # of one record's message
 EVENT_BYTES: Final = 262_144  # a wire event; a larger one is cut and says so
 
 # -- identity ------------------------------------------------------------------------------------------
@@ -68,6 +73,10 @@ SEGMENT_BYTES: Final = 8_388_608  # a segment past this is closed and a new gene
 COUNTER_SLOTS: Final = 4_096  # faults per generation counted by a cell
 SPOOL_BYTES: Final = 268_435_456  # default of the setting spool_max_mb
 KEEP_DAYS: Final = 7
+FLIGHT_SLOTS: Final = 1_024  # requests and tasks of one process noted at once, with the setting deaths
+FLIGHT_SLOT_BYTES: Final = 512  # of one of them; a longer path is cut
+CRASH_BYTES: Final = 262_144  # read of what a dying process left
+CRASH_THREADS: Final = 24  # other threads shown of it
 
 # -- delivery ------------------------------------------------------------------------------------------
 SLICE_BYTES: Final = 65_536  # read per sink and slice
@@ -76,6 +85,10 @@ COUNT_READ_INTERVAL_S: Final = 1.0  # at most so often the counts of a living pr
 COUNT_LINE_INTERVAL_S: Final = 5.0  # at most one count line per fault, sink and process in this time
 LEADER_POLL_S: Final = 0.25
 EXIT_DELAY_S: Final = 2.0
+INLINE_S: Final = 5.0  # a report with delivery = "inline" returns after so long, delivered or not
+INLINE_PAUSE_S: Final = 30.0  # after a delivery that failed no report waits for another one for so long
+INLINE_LOOK_S: Final = 0.02  # how often to look whether another process still leads
+INLINE_END_S: Final = 0.3  # waited, past the bound, for the lock to be given up
 RETRY_FIRST_S: Final = 5.0
 RETRY_MAX_S: Final = 900.0
 RETRY_AFTER_MAX_S: Final = 3_600.0  # a destination that asks for a longer pause (Retry-After) is asked again then

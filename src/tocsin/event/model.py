@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Event", "ExceptionInfo", "Frame", "Json", "Kind", "Request"]
+__all__ = ["Event", "ExceptionInfo", "Frame", "Json", "Kind", "LogLine", "Request", "Task"]
 
 Kind: TypeAlias = Literal["traceback", "error", "warning"]
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -70,6 +70,29 @@ class Request:
     client: str | None = None  # by the setting client_address
     client_hash: str | None = None  # keyed, salted by the day: counts distinct clients, names none
     status: int | None = None
+    user: str | None = None  # by the setting user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Hold what a report tells of the work in the background that it happened in; all of it is masked.
+
+    ``by`` is what runs it: ``celery``, ``rq``, ``watch`` for a block of the application's own …
+    """
+
+    name: str
+    by: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Hold one record of logging from before an event; masked. ``timestamp`` is aware UTC, ``level`` a name."""
+
+    timestamp: datetime
+    level: str
+    logger: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +117,9 @@ class Event:
     template: str = ""
     exception: ExceptionInfo | None = None
     request: Request | None = None
+    task: Task | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)  # what the application sorts its reports by
+    lead_up: tuple[LogLine, ...] = ()  # what the same request or task logged before, below the threshold
     process_id: int = 0
     process_name: str = ""
     thread: str = ""

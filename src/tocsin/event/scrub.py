@@ -15,7 +15,7 @@ from uuid import UUID
 
 from tocsin.event import limits
 from tocsin.event.assignments import mask_assignments
-from tocsin.event.model import Event, ExceptionInfo, Frame, Json, Request
+from tocsin.event.model import Event, ExceptionInfo, Frame, Json, LogLine, Request, Task
 from tocsin.event.patterns import MASK, has_shape, mask_shapes
 from tocsin.event.phrases import has_phrase, mask_phrases
 from tocsin.event.sensitive import DEFAULT_KEYS, SensitiveKeys
@@ -129,6 +129,26 @@ class Scrubber:
                 table[told] = self.value(told if self.covers(told) else name, value)
         return table
 
+    def tags(self, tags: Mapping[str, Any]) -> dict[str, str]:
+        """Mask tags, by name and by value; a value that is no text, number or boolean is described by its type."""
+        shown = islice(dict.items(tags) if type(tags) is dict else tags.items(), limits.TAGS)
+        table: dict[str, str] = {}
+        for name, value in shown:
+            if type(name) is str:
+                told = self.name(name)
+                text = str(value) if type(value) in (int, float, bool) else value
+                table[told] = MASK if self.covers(told) or self.covers(name) else self.name(text)
+        return table
+
+    def task(self, task: Task) -> Task:
+        """Mask what names work in the background."""
+        return Task(self.name(task.name), self.name(task.by), self.name(task.id))
+
+    def line(self, line: LogLine) -> LogLine:
+        """Mask one line of a lead-up."""
+        message = self.text(line.message, limits.LEAD_UP_CHARS)
+        return LogLine(line.timestamp, self.name(line.level), self.name(line.logger), message)
+
     def prepared(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
         """Mask what a drop-in handler prepared: whole numbers, texts by value, tables of texts also by name."""
         return {name: self._prepared(value) for name, value in prepared.items()}
@@ -227,6 +247,7 @@ class Scrubber:
             scheme=self.name(request.scheme),
             endpoint=name(request.endpoint),
             client=name(request.client),
+            user=request.user if _is_hash(request.user) else name(request.user),
             # Sixteen digits of a hash may pass for a card's; ours is left as it is.
             client_hash=request.client_hash if _is_hash(request.client_hash) else name(request.client_hash),
             path=self.text(request.path, limits.PATH_CHARS),
@@ -251,6 +272,9 @@ class Scrubber:
             template=self.text(event.template, limits.MESSAGE_CHARS),
             exception=None if event.exception is None else self.exception(event.exception, frames),
             request=None if event.request is None else self.request(event.request),
+            task=None if event.task is None else self.task(event.task),
+            tags=self.tags(event.tags),
+            lead_up=tuple(map(self.line, event.lead_up[: limits.LEAD_UP])),
             process_name=self.name(event.process_name),
             thread=self.name(event.thread),
             location=self.text(event.location, limits.PATH_CHARS),

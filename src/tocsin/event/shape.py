@@ -7,11 +7,11 @@ middle of the leader's work, at each of its tries.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, Final, TypeAlias
 
-from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
 
 __all__ = ["require_shape"]
 
@@ -33,8 +33,11 @@ _EVENT: Final = _allowed(
     " custom_fingerprint error_id fingerprint",
     "levelno process_id",
     fields=_TABLE,
+    tags=_TABLE,
     prepared=_TABLE,
 )
+_TASK: Final = _allowed("name by id")
+_LINE: Final = _allowed("level logger message")
 _EXCEPTION: Final = _allowed("type message", "frames_omitted members_omitted")
 _FRAME: Final = _allowed(
     "module function file source",
@@ -52,6 +55,7 @@ _REQUEST: Final = _allowed(
     endpoint=_OPTIONAL,
     client=_OPTIONAL,
     client_hash=_OPTIONAL,
+    user=_OPTIONAL,
     status=_NUMBER | {NoneType},
     headers=_TABLE,
 )
@@ -61,24 +65,34 @@ def require_shape(event: Event) -> Event:
     """Return the event. Raises TypeError or ValueError, with the member's name, where it is none of the model's."""
     if event.kind not in _KINDS:
         raise ValueError("kind is none of an event's")
-    if event.timestamp.tzinfo is None:
-        raise ValueError("timestamp has no zone")
-    try:
-        event.timestamp.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("timestamp is in no calendar") from None
+    _require_time(event.timestamp)
     _require(event, _EVENT)
+    _require_texts(event.tags)
     _require_shallow(event.fields, _DEPTH)
     _require_shallow(event.prepared, _DEPTH)
     if event.request is not None:
         _require(event.request, _REQUEST)
         _require_texts(event.request.headers)
+    if event.task is not None:
+        _require(event.task, _TASK)
+    for line in event.lead_up:
+        _require_time(line.timestamp)
+        _require(line, _LINE)
     if event.exception is not None:
         _require_exception(event.exception, _DEPTH)
     return event
 
 
-def _require(part: Event | ExceptionInfo | Frame | Request, allowed: _Allowed) -> None:
+def _require_time(at: datetime) -> None:
+    if at.tzinfo is None:
+        raise ValueError("timestamp has no zone")
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("timestamp is in no calendar") from None
+
+
+def _require(part: Event | ExceptionInfo | Frame | LogLine | Request | Task, allowed: _Allowed) -> None:
     for name, types in allowed:
         value = getattr(part, name)
         if type(value) not in types:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from tocsin.event.errors import DecodeError
-from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
 
 __all__ = ["SCHEMA", "decode", "encode", "event_from", "frame_fragment", "timestamp_text", "with_locals"]
 
@@ -94,6 +94,12 @@ def encode(event: Event) -> bytes:
         f',"request":{"null" if event.request is None else _dumps(_request_members(event.request))}',
         f',"exception":{"null" if event.exception is None else _exception_text(event.exception)}',
     ]
+    if event.task is not None:
+        parts.append(f',"task":{_dumps({"name": event.task.name, "by": event.task.by, "id": event.task.id})}')
+    if event.tags:
+        parts.append(f',"tags":{_dumps(dict(event.tags))}')
+    if event.lead_up:
+        parts.append(f',"lead_up":[{",".join(map(_line_text, event.lead_up))}]')
     if event.custom_fingerprint:
         parts.append(f',"custom_fingerprint":{_quoted(event.custom_fingerprint)}')
     if event.prepared:
@@ -121,6 +127,13 @@ def _exception_text(info: ExceptionInfo) -> str:
     return "".join(parts)
 
 
+def _line_text(line: LogLine) -> str:
+    return (
+        f'{{"timestamp":"{timestamp_text(line.timestamp)}","level":{_quoted(line.level)}'
+        f',"logger":{_quoted(line.logger)},"message":{_quoted(line.message)}}}'
+    )
+
+
 def _request_members(request: Request) -> dict[str, Any]:
     members: dict[str, Any] = {
         "method": request.method,
@@ -137,6 +150,8 @@ def _request_members(request: Request) -> dict[str, Any]:
         members["client"] = request.client
     if request.client_hash is not None:
         members["client_hash"] = request.client_hash
+    if request.user is not None:
+        members["user"] = request.user
     return members
 
 
@@ -155,6 +170,7 @@ def event_from(members: Mapping[str, Any]) -> Event:
     """Return the Event of decoded JSON; raises the standard lookup errors, which `decode` translates."""
     request = members["request"]
     exception = members["exception"]
+    task = members.get("task")
     event = Event(
         kind=members["kind"],
         level=members["level"],
@@ -169,6 +185,9 @@ def event_from(members: Mapping[str, Any]) -> Event:
         template=members["template"],
         exception=None if exception is None else _exception_from(exception),
         request=None if request is None else Request(**_known(request, Request)),
+        task=None if task is None else Task(**_known(task, Task)),
+        tags=members.get("tags", {}),
+        lead_up=tuple(_line_from(line) for line in members.get("lead_up", ())),
         process_id=members["process"]["id"],
         process_name=members["process"]["name"],
         thread=members["thread"],
@@ -184,8 +203,13 @@ def event_from(members: Mapping[str, Any]) -> Event:
     return require_shape(event)
 
 
-def _known(members: Mapping[str, Any], cls: type[Request]) -> dict[str, Any]:
+def _known(members: Mapping[str, Any], cls: type[Request] | type[Task]) -> dict[str, Any]:
     return {name: members[name] for name in cls.__dataclass_fields__ if name in members}
+
+
+def _line_from(members: Mapping[str, Any]) -> LogLine:
+    at = datetime.fromisoformat(members["timestamp"])
+    return LogLine(at, members["level"], members["logger"], members["message"])
 
 
 def _exception_from(members: Mapping[str, Any]) -> ExceptionInfo:

@@ -1,7 +1,7 @@
 """Handlers for logging: records go in, and nothing blocks. One file each.
 
-`LogHandler` reports through the process's Reporter. The others take the place of those of `logging.handlers`, each with
-a spool of its own (`channel`); they are loaded when they are asked for.
+`LogHandler` reports through the process's Reporter, and `LeadUpHandler` remembers for it. The others take the place of
+those of `logging.handlers`, each with a spool of its own (`channel`); they are loaded when they are asked for.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from tocsin.handlers.lead_up import LeadUpHandler
 from tocsin.handlers.log_handler import LogHandler
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DatagramHandler",
     "HTTPHandler",
+    "LeadUpHandler",
     "LogHandler",
     "NTEventLogHandler",
     "SMTPHandler",

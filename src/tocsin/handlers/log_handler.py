@@ -8,15 +8,15 @@ import time
 from typing import Final
 
 from tocsin.complaints import complain
+from tocsin.handlers.unlocked import Unlocked
 from tocsin.reporter import Reporter, current, ensure
 
 __all__ = ["LogHandler"]
 
 _RETRY_S: Final = 60.0
-_OURS: Final = ("tocsin.internal", "tocsin.report")
 
 
-class LogHandler(logging.Handler):
+class LogHandler(Unlocked):
     """Report records of its level or above (WARNING by default).
 
     Binds to the process's Reporter at its first record, and makes one by the environment's configuration if there
@@ -24,27 +24,11 @@ class LogHandler(logging.Handler):
     never closes the Reporter: a later `dictConfig` closes every handler there is.
     """
 
-    is_tocsin = True  # how integrations, which lie below, tell it from handlers that write
-
     def __init__(self, level: int | str = logging.WARNING) -> None:
         super().__init__(level)
         self._reporter: Reporter | None = None
         self._console: logging.Handler | None = None
         self._failed_at = -_RETRY_S
-
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Take a record; unlike the standard handler no lock is held, so a fork can't leave it locked."""
-        try:
-            if record.__dict__.get("tocsin_skip") is True or (type(record.name) is str and record.name in _OURS):
-                return False
-            verdict: object = self.filter(record)
-            if not verdict:
-                return False
-            # Since Python 3.12 a filter may return another record in the place of the one it was given.
-            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
-        except RecursionError:  # at this depth of the stack no call is left; further up there will be
-            return False
-        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Report the record; in debug mode show it on stderr."""
@@ -57,10 +41,6 @@ class LogHandler(logging.Handler):
         error_id = reporter.intake.record(record)
         if error_id is not None:
             record.error_id = error_id
-
-    def createLock(self) -> None:
-        """Have no lock: `logging` would register it for fork handling, and `handle` takes none."""
-        self.lock = None
 
     def _bound(self) -> Reporter | None:
         present = current()

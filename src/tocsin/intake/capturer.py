@@ -47,6 +47,7 @@ class Capturer:
         self._scrubber = scrubber
         self._before_spool = before_spool
         self._asking: set[int] = set()  # threads that are within the hook
+        self.on_capture: Callable[[], None] = lambda: None  # called whenever a report was spooled
         self.captured = 0
         self.counted = 0
 
@@ -101,6 +102,7 @@ class Capturer:
         if kept is not None:
             process.writer.append(_occurrence(kept, number, body), count=0)
             self._freshen(environ, kept)
+            self.on_capture()
 
     def _count(self, process: Process, entry: Entry) -> bool:
         """Count one more of a known fault; return False where it must be captured to be counted at all."""
@@ -140,6 +142,7 @@ class Capturer:
             say(f"kept in memory:\n{event_text(kept)}")
         self.captured += 1
         self._freshen(environ, kept)
+        self.on_capture()
         return event.error_id, issue
 
     def _identified(

@@ -8,24 +8,29 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tocsin.capture import records
+from tocsin.capture import lead_up, records
 from tocsin.capture.anatomy import traceback
 from tocsin.capture.exceptions import describe
 from tocsin.capture.frames import FrameCache
 from tocsin.capture.piece import Piece
+from tocsin.capture.present import present_of
 from tocsin.capture.requests import ALLOWED_HEADERS, RequestPolicy, from_environ
+from tocsin.complaints import complain
 from tocsin.config.settings import Settings
 from tocsin.event import limits
-from tocsin.event.model import Event, ExceptionInfo, Frame, Kind
+from tocsin.event.environ import WORK
+from tocsin.event.model import Event, ExceptionInfo, Frame, Kind, Request
 from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import type_name
 
 if TYPE_CHECKING:
     from tocsin.capture.locals import LocalsReader
 
-__all__ = ["Composer"]
+__all__ = ["Composer", "Describer"]
+
+Describer: TypeAlias = Callable[[Any], None]  # it is given the environ
 
 
 class Composer:
@@ -36,6 +41,7 @@ class Composer:
         self._scrubber = scrubber
         self._policy = RequestPolicy(
             client_address=settings.client_address,
+            user_id=settings.user_id,
             trust_proxy_headers=settings.trust_proxy_headers,
             headers=ALLOWED_HEADERS.union(settings.request_headers),
             hash_key=hash_key,
@@ -44,7 +50,14 @@ class Composer:
             scrubber, app_modules=settings.app_modules, locals=_reader(scrubber) if settings.locals else None
         )
         said = {name: getattr(settings, name) for name in ("application", "environment", "release", "host")}
+        self._tags = dict(settings.tags)
+        self.describers: list[Describer] = []
         self._always: dict[str, Any] = {name: scrubber.name(value) for name, value in said.items()}
+
+    def add_describer(self, describer: Describer) -> None:
+        """Have ``describer`` fill in what only a framework knows, whenever an event of a request is made."""
+        if describer not in self.describers:
+            self.describers.append(describer)
 
     def compose(
         self,
@@ -59,6 +72,7 @@ class Composer:
         ``error_id``) where that is known: to mask the whole again took as long as everything else.
         """
         scrubber = self._scrubber
+        present = present_of(exc, environ)
         info = None if exc is None else describe(exc, self._frames)
         message = piece.message
         if info is not None and not message:
@@ -68,17 +82,30 @@ class Composer:
             info,
             scrubber.text(message, limits.MESSAGE_CHARS),
             level=scrubber.name(logging.getLevelName(piece.levelno)),
-            request=None if environ is None else from_environ(environ, scrubber, self._policy, status=piece.status),
+            request=self._request(environ, piece.status),
+            task=None if present.task is None else scrubber.task(present.task),
+            tags=scrubber.tags({**self._tags, **present.tags}) if self._tags or present.tags else {},
+            lead_up=() if environ is None else lead_up.lines(environ, scrubber),
             process_name=scrubber.name(records.process_name()),
             thread=scrubber.name(threading.current_thread().name),
             template=scrubber.text(piece.template, limits.MESSAGE_CHARS),
             logger=scrubber.name(piece.logger),
             location=scrubber.text(piece.location, limits.PATH_CHARS),
-            fields=scrubber.fields(piece.fields),
+            fields=scrubber.fields({**present.fields, **piece.fields} if present.fields else piece.fields),
             custom_fingerprint=scrubber.name(piece.custom_fingerprint),
             prepared={} if piece.prepare is None else scrubber.prepared(piece.prepare()),
             **identity,
         )
+
+    def _request(self, environ: Mapping[str, Any] | None, status: int | None) -> Request | None:
+        if environ is None or WORK in environ:
+            return None
+        for describer in self.describers:
+            try:
+                describer(environ)
+            except Exception as fault:  # noqa: BLE001 - a request without its route is better than no report
+                complain("describe", f"a request could not be described: {type_name(type(fault))}", fault)
+        return from_environ(environ, self._scrubber, self._policy, status=status)
 
     def bare(self, kind: Kind, exc: BaseException | None, **identity: str) -> Event:
         """Return the least that can be told, when capture or masking failed: type and location, no text."""

@@ -8,9 +8,10 @@ import sys
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.capture import records
+from tocsin.capture.lead_up import keep
 from tocsin.capture.piece import Piece
 from tocsin.capture.requests import find_environ, path_of
 from tocsin.complaints import complain, is_own_work
@@ -24,7 +25,7 @@ from tocsin.event.model import Event, Kind
 from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import type_name
 from tocsin.intake.capturer import BeforeSpool, Capturer
-from tocsin.intake.compose import Composer
+from tocsin.intake.compose import Composer, Describer
 from tocsin.intake.left_out import LeftOut
 from tocsin.intake.mark import mark, recall, strength
 from tocsin.intake.process import Process, Processes
@@ -32,6 +33,9 @@ from tocsin.render.page import ErrorPage
 from tocsin.render.text import event_text
 from tocsin.spool.folder import Folder
 from tocsin.spool.writer import Writer
+
+if TYPE_CHECKING:
+    from tocsin.spool.deaths import Deaths
 
 __all__ = ["ANNOUNCER", "Intake"]
 
@@ -65,10 +69,12 @@ class Intake:
         self.is_on = self.is_asleep = settings.mode == "production"
         self.watched_statuses = frozenset(str(s) for s in (*settings.warning_statuses, *settings.error_statuses))
         self.scrubber = Scrubber(settings.mask_keys, is_on=settings.masking)
-        composer = Composer(settings, self.scrubber, hash_key)
-        self.capturer = Capturer(composer, self.scrubber, before_spool, is_guest=bool(channel))
+        self._composer = Composer(settings, self.scrubber, hash_key)
+        self._undo: list[Callable[[], None]] = []
+        self.capturer = Capturer(self._composer, self.scrubber, before_spool, is_guest=bool(channel))
         self.processes = Processes(lambda: _writer(settings, folder, sink_identities, self.scrubber.name))
         self._on_wake = on_wake
+        self.deaths: Deaths | None = None  # with the setting `deaths`
         self._channel = channel
         self._ignore = Ignore(settings.ignore)
         self._left_out = LeftOut(self._ignore)
@@ -80,14 +86,20 @@ class Intake:
     # -- ways in -------------------------------------------------------------------------------------------
 
     def exception(
-        self, exc: BaseException, *, kind: Kind = "traceback", via: str, environ: Mapping[str, Any] | None = None
+        self,
+        exc: BaseException,
+        *,
+        kind: Kind = "traceback",
+        via: str,
+        environ: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> str | None:
         """Take an exception in; return its error id, or None where it is only counted.
 
         ``via`` names the way in, so that the same occurrence seen by a second way is told from a second occurrence.
-        ``environ`` is looked for on the stack when it isn't given.
+        ``environ`` is looked for on the stack when it isn't given. ``fields`` travel with the event, masked.
         """
-        return self.take(Piece(kind, logging.ERROR), exc, via=via, environ=environ)
+        return self.take(Piece(kind, logging.ERROR, fields=fields or {}), exc, via=via, environ=environ)
 
     def record(self, record: logging.LogRecord) -> str | None:
         """Take a record of logging in; return the error id of its event, None where there is none."""
@@ -191,7 +203,44 @@ class Intake:
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
             return self._failed(fault)
 
+    def noted(self, record: logging.LogRecord) -> None:
+        """Keep a record for what may yet be reported of the same request or task."""
+        if self.is_on and self.settings.lead_up and not is_own_work():
+            try:
+                keep(record, self.settings.lead_up, self.scrubber.covers)
+            except Exception as fault:  # noqa: BLE001 - promise 1: a log call never raises on our account
+                self._failed(fault)
+
     # -- what integrations need besides --------------------------------------------------------------------
+
+    def add_describer(self, describer: Describer) -> None:
+        """Have ``describer(environ)`` called whenever an event of a request is made: in full, not when it is counted.
+
+        It fills in ROUTE, ENDPOINT and USER (`tocsin.event.environ`), by what the framework has at hand; it may raise,
+        and is to run no query and no code of the application.
+        """
+        self._composer.add_describer(describer)
+
+    def on_close(self, undo: Callable[[], None]) -> None:
+        """Have ``undo`` called by `close`, last registered first."""
+        self._undo.append(undo)
+
+    def lend(self, other: Intake) -> Callable[[], None]:
+        """Be another intake until what is returned is called: integrations hold this object. For `tocsin.testing`."""
+        before = vars(self).copy()
+        for describer in self._composer.describers:
+            other.add_describer(describer)
+        vars(self).update(vars(other))
+        return lambda: vars(self).update(before)
+
+    def close(self) -> None:
+        """Take nothing in any more, and undo what integrations did outside of their application."""
+        self.is_on = self.is_asleep = False
+        while self._undo:
+            self._undo.pop()()
+        process = self.processes.known()
+        if process is not None:
+            process.writer.close()
 
     def wake(self) -> None:
         """Start what must not start before the first request or event of a process."""

@@ -10,7 +10,7 @@ import pytest
 
 from tocsin.event import wire
 from tocsin.event.errors import DecodeError
-from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
 
 FRAME = Frame("shop.orders", "pay", "/srv/shop/orders.py", 12, "  total / count", ("def pay():",), ("",), 12, 2, 15)
 EVENT = Event(
@@ -30,7 +30,10 @@ EVENT = Event(
         cause=ExceptionInfo("KeyError", "'x'"),
         members=(ExceptionInfo("ValueError", "a"),),
     ),
-    request=Request("POST", "/pay", headers={"User-Agent": "x"}, status=500),
+    request=Request("POST", "/pay", headers={"User-Agent": "x"}, user="42", status=500),
+    task=Task("nightly import", "watch", "7"),
+    tags={"region": "eu"},
+    lead_up=(LogLine(datetime(2026, 11, 22, 7, 59, 59, tzinfo=UTC), "INFO", "shop", "looked up \ud800"),),
     fields={"order": 7, "lines": [1, None, True]},
     error_id="7K3QDM-24F2",
     fingerprint="v1:00",

@@ -19,6 +19,7 @@ import tocsin
 from tocsin import reporter as reporters
 from tocsin.config.load import load
 from tocsin.config.spool_path import spool_place
+from tocsin.handlers.unlocked import Unlocked
 from tocsin.spool.folder import Folder
 from tocsin.spool.reader import SpoolReader
 
@@ -114,12 +115,15 @@ def test_rule_2_a_handler_without_any_configuration_complains_once_and_raises_no
 # -- 3: one root handler, nothing else is changed ----------------------------------------------------------------
 
 
-def test_rule_3_setup_adds_one_warning_handler_to_root_and_changes_nothing_else(config: dict[str, Any]) -> None:
+def test_rule_3_setup_adds_its_handler_to_root_and_one_that_remembers_and_changes_nothing_else(config: dict[str, Any]) -> None:
     root = logging.getLogger()
     before = (root.level, list(root.handlers), logging.getLogger("shop").propagate)
     reporter = tocsin.setup(config)
     added = [handler for handler in root.handlers if handler not in before[1]]
-    assert [(type(handler).__mro__[1], handler.level) for handler in added] == [(tocsin.LogHandler, logging.WARNING)]
+    assert [(type(handler).__mro__[1], handler.level) for handler in added] == [
+        (tocsin.LogHandler, logging.WARNING),
+        (Unlocked, logging.NOTSET),  # the lead-up's, which only remembers
+    ]
     assert (root.level, logging.getLogger("shop").propagate) == (before[0], before[2])
     reporter.close()
     assert root.handlers == before[1]
@@ -232,6 +236,7 @@ def test_rule_7_a_file_in_the_working_directory_is_read_in_debug_only(config: di
 def test_rule_7_setup_and_import_open_nothing_and_load_the_standard_library_only(config: dict[str, Any]) -> None:
     script = f"""
 import sys, threading, os
+loaded = set(sys.modules)  # .pth files of packages that are installed beside load what they like
 before = set(os.listdir("/proc/self/fd"))
 opened = []
 sys.addaudithook(lambda name, args: opened.append((name, args)) if name.startswith("socket.") else None)
@@ -241,7 +246,7 @@ assert threading.active_count() == 1, threading.enumerate()
 assert set(os.listdir("/proc/self/fd")) == before
 assert not [o for o in opened if o[0] != "socket.gethostname"], opened
 assert not os.path.exists({config["spool"]!r})
-foreign = {{name.partition(".")[0] for name in sys.modules}} - set(sys.stdlib_module_names) - {{"tocsin", "__main__"}}
+foreign = {{name.partition(".")[0] for name in set(sys.modules) - loaded}} - set(sys.stdlib_module_names) - {{"tocsin", "__main__"}}
 foreign = {{name for name in foreign if not name.startswith(("_", "sitecustomize", "usercustomize"))}}
 print(sorted(foreign))
 assert "smtplib" not in sys.modules and "sqlite3" not in sys.modules
