@@ -229,6 +229,16 @@ def _masking(results: Results) -> str:
     return table(("masking", "full report", "its share"), rows)
 
 
+def _lead_up(results: Results) -> str:
+    rows = []
+    for name in results.variants("lead_up"):
+        if name == "nowhere":
+            rows.append(("nowhere", f"({_of(results, 'lead_up', name, 'ns', in_us)})"))
+        else:
+            rows.append((_named(name), spread(results.over("lead_up", name, "nowhere", "ns"), in_us)))
+    return table(("added to a record of logging", ""), rows)
+
+
 # -- what was measured -------------------------------------------------------------------------------------
 
 
@@ -267,4 +277,5 @@ _BLOCKS: Final[Mapping[str, Callable[[Results], str]]] = {
     "faults": _faults,
     "workers": _workers,
     "masking": _masking,
+    "lead_up": _lead_up,
 }

@@ -13,6 +13,7 @@ NAMES = (
     "asgi",
     "event",
     "known",
+    "lead_up",
     "imports",
     "frames",
     "faults",
