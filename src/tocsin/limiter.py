@@ -109,16 +109,6 @@ class Limiter:
             self._keys[lasting] = entry.key
         return entry
 
-    def peek(self, key: Hashable) -> Entry | None:
-        """Return the entry of a key without counting anything."""
-        return self._entries.get(key)
-
-    def forget(self, key: Hashable) -> None:
-        """Drop a key: its next occurrence is a first one."""
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            self._keys.pop(entry.lasting, None)
-
     def _is_granted(self, entry: Entry, number: int, now: float) -> bool:
         if now - self._minute_started >= _MINUTE_S:
             self._minute_started = now

@@ -81,6 +81,10 @@ def _read_counts(reader: GenerationReader, cursor: Cursor) -> Reading:
     for cell, value in cells.items():
         if cell < len(TALLIES):
             tallies[TALLIES[cell]] = value
+        first = reader.fault(cell - FIRST_FAULT_CELL) if cell >= FIRST_FAULT_CELL else None
+        is_orphaned = first is None and cell >= FIRST_FAULT_CELL and reader.is_final and not reader.why_unread
+        if is_orphaned:  # whose count it is was destroyed; that it is missing is told
+            tallies[ORPHANED] = tallies.get(ORPHANED, 0) + value
         delta = value - counts.get(cell, 0)
         if delta <= 0:
             continue
@@ -90,11 +94,9 @@ def _read_counts(reader: GenerationReader, cursor: Cursor) -> Reading:
             if cell < len(TALLIES) and TALLIES[cell] in LOSSES:
                 losses.append((TALLIES[cell], delta, origin))
             continue
-        first = reader.fault(cell - FIRST_FAULT_CELL)
-        if first is None and reader.is_final and not reader.why_unread:
-            counts[cell] = value  # whose count it is was destroyed; that it is missing is told
+        if is_orphaned:
+            counts[cell] = value
             losses.append((ORPHANED, delta, origin))
-            tallies[ORPHANED] = tallies.get(ORPHANED, 0) + delta
             continue
         if first is None or first[1] >= cursor.offset:
             continue  # its record is still to be read
