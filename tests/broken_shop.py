@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
-from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
 from tocsin.event.notice import IssueReport, Notice, Reason
 
 BROKE_AT: Final = datetime(2026, 11, 22, 2, 41, 7, tzinfo=UTC)
@@ -65,9 +65,9 @@ TRACEBACK: Final = Event(
     "could not pay order %s",
     CURRENCY_ERROR,
     REQUEST,
-    4711,
-    "gunicorn",
-    "Thread-3",
+    process_id=4711,
+    process_name="gunicorn",
+    thread="Thread-3",
     fields={"order_id": 17, "cart": {"items": [1, 2]}},
     error_id="7K3QDM-24F2",
     fingerprint="v1:00112233445566778899aabbccddeeff",
@@ -87,6 +87,17 @@ ERROR: Final = replace(
 WARNING: Final = replace(
     ERROR, kind="warning", level="WARNING", levelno=30, message="400 Bad Request", template="400 Bad Request"
 )
+# What a worker made of a task, with all that an event can have besides a request.
+TASK: Final = replace(
+    TRACEBACK,
+    request=None,
+    task=Task("shop.tasks.send", "celery", "1234"),
+    tags={"tenant": "acme", "region": "north east"},
+    lead_up=(
+        LogLine(BROKE_AT - timedelta(seconds=12.5), "DEBUG", "shop.tasks", "took order 17"),
+        LogLine(BROKE_AT - timedelta(milliseconds=1204), "INFO", "shop.orders", "stock looked up"),
+    ),
+)
 
 
 def hostile_event() -> Event:
@@ -94,11 +105,15 @@ def hostile_event() -> Event:
     frame = Frame(HOSTILE, HOSTILE, HOSTILE, 3, HOSTILE, (HOSTILE,), (HOSTILE,), column=1, end_column=9)
     exception = ExceptionInfo(HOSTILE, HOSTILE, (frame,), notes=(HOSTILE,))
     request = Request(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE}, HOSTILE)
+    request = replace(request, user=HOSTILE)
     texts = dict.fromkeys(("application", "environment", "release", "host", "logger", "message", "thread"), HOSTILE)
     return replace(
         TRACEBACK,
         exception=replace(exception, members=(exception,), cause=exception),
         request=request,
+        task=Task(HOSTILE, HOSTILE, HOSTILE),
+        tags={HOSTILE: HOSTILE},
+        lead_up=(LogLine(BROKE_AT, HOSTILE, HOSTILE, HOSTILE),) * 3,
         fields={HOSTILE: HOSTILE, "nested": [{HOSTILE: HOSTILE}]},
         error_id=HOSTILE,
         level=HOSTILE,

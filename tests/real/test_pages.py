@@ -13,6 +13,7 @@ from broken_shop import (
     CURRENCY_ERROR,
     ERROR,
     KEY_ERROR,
+    TASK,
     TRACEBACK,
     WARNING,
     ZONE,
@@ -20,6 +21,7 @@ from broken_shop import (
     issue,
     notice,
 )
+from tocsin.event.model import LogLine
 from tocsin.event.notice import Activity
 from tocsin.render.notice_html import notice_html
 from tocsin.render.page import ErrorPage
@@ -57,6 +59,7 @@ LEAST_CONTRAST = 4.5
 LONG = "orders." + "deeply_nested_package." * 12 + "module"
 FAULTS = (issue(), issue(ERROR, 8212), issue(WARNING, 3, clients=2), issue(culprit=LONG, title="E" * 120))
 DONE = Activity(BROKE_AT - timedelta(days=7), seen=8212, told=8200, notices=12, waiting=12, lost=1)
+LONG_LEAD_UP = replace(TASK, lead_up=(LogLine(BROKE_AT, "INFO", LONG, "x" * 500),) * 30, tags={"t" * 80: "v" * 250})
 WORDY = replace(CURRENCY_ERROR, message="no rate for 'CHF' " * 20)
 SPOOL = {"spool": "/var/lib/shop/a/rather/long/path/of/a/spool"}
 DOCUMENTS = {
@@ -67,6 +70,8 @@ DOCUMENTS = {
         notice("new", issue(replace(TRACEBACK, exception=WORDY), culprit=LONG, title="E" * 120), **SPOOL), ZONE
     ),
     "new without traceback": notice_html(notice("new", issue(ERROR), **SPOOL), ZONE),
+    "new of a task": notice_html(notice("new", issue(TASK)), ZONE),
+    "new of a long lead-up": notice_html(notice("new", issue(LONG_LEAD_UP)), ZONE),
     "new of several": notice_html(notice("new", *FAULTS, held_back=3, **SPOOL), ZONE),
     "update": notice_html(notice("update", issue(count=1000, untold=963)), ZONE),
     "quiet": notice_html(notice("quiet", issue(count=8212, untold=3)), ZONE),
@@ -86,6 +91,7 @@ FIRST_SCREENS = {
     "new": (*IDENTITY, "37 times so far", "no rate for", "shop/orders/money.py:12", "last at 03:52:07"),
     "new of long names": ("orders.deeply_nested_package", "7K3QDM-24F2", "37 times so far", "no rate for"),
     "new without traceback": ("“stock of article %s", "EE3QDM-24F2", "37 times so far", "shop.stock.take:17"),
+    "new of a task": (*IDENTITY, "37 times so far", "shop/orders/money.py:12", "shop.tasks.send (celery, id 1234)"),
     "new of several": ("4 new faults", "37×", "CurrencyError in orders.views.pay", "8,212×", "7K3QDM"),
     "update": (*IDENTITY, "1,000 times by now", "about 91 a minute"),
     "quiet": (*IDENTITY, "Quiet since 03:52, 8,212 in all"),

@@ -75,6 +75,7 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
         told = list(_with_locals(frames.locals, told, entries, budget.locals))
 
     def inner(other: BaseException | None, links: int, groups: int) -> ExceptionInfo | None:
+        other = _past_shells(other, budget)
         if other is None or links <= 0 or groups < 0 or not budget.take(other):
             return None
         return _describe(other, frames, budget, links, groups)
@@ -95,6 +96,19 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
         members=shown,
         members_omitted=len(inside) - len(shown),
     )
+
+
+def _past_shells(exc: BaseException | None, budget: _Budget) -> BaseException | None:
+    """Return the next of a chain that says something: a group of what is described already is passed over.
+
+    Middleware that runs the application in a task group takes its exception out again, and raises it from the group.
+    """
+    for _ in range(limits.CHAIN):
+        inside = () if exc is None else anatomy.members(exc)
+        if exc is None or not inside or not all(id(member) in budget.seen for member in inside):
+            break
+        exc = anatomy.successor(exc)
+    return exc
 
 
 def _shown(entry: TracebackType | None, frames: FrameCache) -> _Shown:
@@ -130,7 +144,7 @@ def _with_locals(
     reader: LocalsReader, shown: list[Frame], entries: list[TracebackType], room: LocalsRoom
 ) -> Iterator[Frame]:
     stops = [(entry.tb_frame, entry.tb_lasti, frame.in_app) for entry, frame in zip(entries, shown, strict=True)]
-    for frame, own in zip(shown, reader.read(stops, room), strict=True):
+    for frame, own in zip(shown, reader.read(stops, room, entries[0] if entries else None), strict=True):
         yield frame if own is None else with_locals(frame, own)
 
 

@@ -20,7 +20,7 @@ from tocsin.event import error_id, wire
 from tocsin.event.errors import DecodeError
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import innermost, what
+from tocsin.render.facts import innermost, occasion, what
 from tocsin.render.terminal import event_terminal
 from tocsin.spool.format import Header
 
@@ -104,7 +104,7 @@ def _rest(event: Event) -> str:
     frame = innermost(event.exception)
     place = f" in {frame.module}.{frame.function}" if frame is not None else ""
     said = what(event)
-    asked = f"{event.request.method} {event.request.path}" if event.request is not None else ""
+    asked = occasion(event)
     shown = f" · {asked}" if asked and asked not in said else ""
     return harmless.line(said + place + shown)
 

@@ -41,6 +41,7 @@ LOCAL_REPEATED_CHARS: Final = 40  # a longer text is shown once, where the same 
 LOCAL_DEPTH: Final = 3  # containers in containers
 LOCAL_ITEMS: Final = 6  # of one container
 TAGS: Final = 32
+JOB_NAMES: Final = 1_000  # of APScheduler, remembered past their last run
 OVERDUE_TASKS: Final = 100  # of Celery, remembered while their end is told a second time
 RAISED: Final = 32  # exceptions of one request whose context is kept
 LEAD_UP: Final = 100  # records, past what the setting lead_up may ask for

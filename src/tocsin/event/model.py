@@ -117,9 +117,6 @@ class Event:
     template: str = ""
     exception: ExceptionInfo | None = None
     request: Request | None = None
-    task: Task | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)  # what the application sorts its reports by
-    lead_up: tuple[LogLine, ...] = ()  # what the same request or task logged before, below the threshold
     process_id: int = 0
     process_name: str = ""
     thread: str = ""
@@ -129,3 +126,6 @@ class Event:
     prepared: Mapping[str, Any] = field(default_factory=dict)  # what a drop-in handler made for its own destination
     error_id: str = ""
     fingerprint: str = ""
+    task: Task | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)  # what the application sorts its reports by
+    lead_up: tuple[LogLine, ...] = ()  # what the same request or task logged before

@@ -274,7 +274,7 @@ class Scrubber:
             request=None if event.request is None else self.request(event.request),
             task=None if event.task is None else self.task(event.task),
             tags=self.tags(event.tags),
-            lead_up=tuple(map(self.line, event.lead_up[: limits.LEAD_UP])),
+            lead_up=tuple(map(self.line, event.lead_up[-limits.LEAD_UP :])),
             process_name=self.name(event.process_name),
             thread=self.name(event.thread),
             location=self.text(event.location, limits.PATH_CHARS),

@@ -10,7 +10,7 @@ from typing import Final
 
 from tocsin.event.notice import IssueReport, Notice
 from tocsin.render import harmless, when
-from tocsin.render.facts import what, where
+from tocsin.render.facts import tags_line, what, where
 from tocsin.render.story import story
 from tocsin.render.subject import issue_name, times
 
@@ -64,6 +64,10 @@ def _of_one(notice: Notice, zone: tzinfo | None) -> Iterator[str]:
         if request is not None:
             path = request.route or request.path
             yield harmless.line(f"{request.method} {path}" + (f" on {request.host}" if request.host else ""), 160)
+        if sample.task is not None:
+            yield harmless.line(f"task {sample.task.name}" + (f" ({sample.task.by})" if sample.task.by else ""), 160)
+        if sample.tags:
+            yield harmless.shorten(tags_line(sample), 160)
         place = [part for part in (sample.release and f"release {sample.release}", sample.host) if part]
         yield harmless.line(", ".join(place), 120)
     since = f"since {when.stamp(issue.episode_started, zone)}"

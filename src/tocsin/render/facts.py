@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from tocsin.event.limits import FIELD_CHARS, HEADER_CHARS, MESSAGE_CHARS
-from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.event.fingerprint import first_segment
+from tocsin.event.limits import FIELD_CHARS, HEADER_CHARS, MESSAGE_CHARS, NAME_CHARS, TAGS
+from tocsin.event.model import Event, ExceptionInfo, Frame, Request, Task
 from tocsin.render import harmless, when
 
-__all__ = ["Fact", "culprit", "facts", "innermost", "source_lines", "table", "what", "where"]
+__all__ = ["Fact", "culprit", "facts", "innermost", "occasion", "source_lines", "table", "tags_line", "what", "where"]
 
 Fact: TypeAlias = tuple[str, str]  # a label and its value; the value may have several lines
 
 _WHAT_CHARS: Final = 300
 _LABEL_COLUMNS: Final = 11
+_BARE: Final = re.compile(r"[^\s\"=]+")  # of a tag: what needs no quotes to be told from what stands beside it
 
 
 def what(event: Event) -> str:
@@ -29,21 +33,46 @@ def what(event: Event) -> str:
 
 
 def where(event: Event) -> str:
-    """Return ``module.function, file:line`` of the innermost application frame, else where it was logged."""
+    """Return ``module.function, file:line`` of the innermost application frame, else where it was logged.
+
+    Where that isn't known either it is the task, and else the logger.
+    """
     frame = innermost(event.exception)
     if frame is None:
-        return harmless.line(event.location or event.logger)
+        return harmless.line(event.location or _task_name(event) or event.logger)
     return harmless.line(f"{frame.module}.{frame.function}, {frame.file}:{frame.line}")
 
 
 def culprit(event: Event) -> str:
-    """Return where an event happened: the function, the route, or the logger."""
+    """Return where an event happened: the function, the task, the route, or the logger.
+
+    A task is named before a function of a library: what says that a worker died or took too long is the library of
+    all tasks.
+    """
     frame = innermost(event.exception)
-    if frame is not None:
+    task = _task_name(event)
+    if frame is not None and (frame.in_app or not task):
         return f"{frame.module}.{frame.function}"
+    if event.exception is not None and task:
+        return task
     if event.request is not None and event.request.status is not None:
         return event.request.route or event.request.endpoint or event.logger
-    return event.location.rpartition(":")[0] or event.logger
+    known = event.location.rpartition(":")[0] or task
+    if known or event.exception is None or event.request is None:
+        return known or event.logger
+    return event.request.route or first_segment(event.request.path)  # of what died in a request no frame may be left
+
+
+def occasion(event: Event, *, has_route: bool = False) -> str:
+    """Return ``POST /orders/17/pay``, ``task shop.tasks.send`` or nothing: what was being done, in a few words.
+
+    With ``has_route`` the route in place of the path, where it is known.
+    """
+    request = event.request
+    path = "" if request is None else (request.route if has_route else "") or request.path
+    asked = f"{request.method} {path}" if request is not None else ""
+    task = f"task {_task_name(event)}" if _task_name(event) else ""
+    return harmless.line(", ".join(filter(None, (asked, task))))
 
 
 def innermost(exception: ExceptionInfo | None) -> Frame | None:
@@ -70,6 +99,10 @@ def facts(event: Event, zone: tzinfo | None = None, *, has_time: bool = True) ->
     rows.extend((label, harmless.line(value)) for label, value in _surroundings(event))
     if event.request is not None:
         rows.append(("Request", "\n".join(_request(event.request))))
+    if event.task is not None:
+        rows.append(("Task", _task(event.task)))
+    if event.tags:
+        rows.append(("Tags", tags_line(event)))
     if event.fields:
         shown = (f"{harmless.line(str(name))} = {_json(value)}" for name, value in event.fields.items())
         rows.append(("Fields", "\n".join(shown)))
@@ -80,6 +113,27 @@ def _is_of_exception(event: Event) -> bool:
     """Tell whether the message says no more than the exception, which every report begins with."""
     info = event.exception
     return info is not None and event.message in (info.type, info.message, f"{info.type}: {info.message}")
+
+
+def tags_line(event: Event) -> str:
+    """Return ``tenant=acme region="north east"``: a value in which something parts or quotes is quoted."""
+    shown = islice(event.tags.items(), TAGS)
+    return harmless.line(" ".join(f"{_bare(name)}={_bare(value)}" for name, value in shown))
+
+
+def _bare(text: str) -> str:
+    cut = harmless.shorten(text, NAME_CHARS)
+    return cut if _BARE.fullmatch(cut) else json.dumps(cut, ensure_ascii=False)
+
+
+def _task_name(event: Event) -> str:
+    return event.task.name if event.task is not None else ""
+
+
+def _task(task: Task) -> str:
+    """Return ``shop.tasks.send (celery, id 1234)``."""
+    about = ", ".join(filter(None, (task.by, f"id {task.id}" if task.id else "")))
+    return harmless.line(f"{task.name} ({about})" if task.name and about else task.name or about)
 
 
 def table(rows: Iterable[Fact]) -> list[str]:
@@ -123,6 +177,7 @@ def _request(request: Request) -> Iterator[str]:
         f"endpoint {request.endpoint}" if request.endpoint else "",
         f"answered {request.status}" if request.status else "",
         f"from {request.client}" if request.client else "",
+        f"user {request.user}" if request.user else "",
     )
     yield from (harmless.line(text) for text in [", ".join(filter(None, parts))] if text)
     for name, value in request.headers.items():

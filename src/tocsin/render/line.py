@@ -10,10 +10,11 @@ __all__ = ["times", "whereabouts"]
 
 
 def whereabouts(event: Event) -> str:
-    """Return `` in shop.views.pay, shop/views.py:12 on POST /pay``, as far as it is known."""
+    """Return `` in shop.views.pay, shop/views.py:12 on POST /pay during shop.tasks.send``, as far as it is known."""
     place = where(event)
     request = f" on {event.request.method} {event.request.path}" if event.request is not None else ""
-    return harmless.line((f" in {place}" if place else "") + request)
+    task = f" during {event.task.name}" if event.task is not None and event.task.name not in ("", place) else ""
+    return harmless.line((f" in {place}" if place else "") + request + task)
 
 
 def times(occurrences: int) -> str:

@@ -11,6 +11,7 @@ from tocsin.event.model import Event
 from tocsin.event.notice import Notice, Reason
 from tocsin.render import harmless
 from tocsin.render.facts import Fact, innermost, source_lines
+from tocsin.render.lead_up import lead_up, lead_up_heading
 from tocsin.render.story import ERROR_ID, Item, Section, story
 from tocsin.render.subject import subject
 from tocsin.render.traceback import Line, traceback_lines
@@ -109,6 +110,8 @@ def _items(items: Iterable[Item], omitted: int) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     yield f'<p class="error">{escape(section.message)}</p>'
     yield _rows(row for row in section.rows if row[0] != ERROR_ID)  # it stands below the headline
+    if section.lead_up is not None:
+        yield from _lead_up(section.lead_up)
     if section.trace is not None:
         yield from _trace(section.trace)
     yield _commands(section.commands)
@@ -122,6 +125,16 @@ def _commands(rows: Iterable[Fact]) -> str:
     # Below their labels: in a column beside them a telephone breaks them at hyphens.
     cells = (f"<dt>{escape(label)}</dt><dd><code>{escape(value)}</code></dd>" for label, value in rows)
     return '<dl class="commands">' + "".join(cells) + "</dl>"
+
+
+def _lead_up(event: Event) -> Iterator[str]:
+    said = lead_up(event)
+    if not said:
+        return
+    yield f'<p class="dim">{escape(lead_up_heading(event))}</p>'
+    # Without columns: on a telephone they would leave the message half a line.
+    lines = (f'<span class="folded">{escape(f"{line.away} {line.level}")}</span> {escape(line.text)}' for line in said)
+    yield "<pre>" + "\n".join(lines) + "</pre>"
 
 
 def _trace(event: Event) -> Iterator[str]:

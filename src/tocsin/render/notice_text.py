@@ -9,6 +9,7 @@ from typing import Final
 
 from tocsin.event.notice import Notice
 from tocsin.render.facts import table
+from tocsin.render.lead_up import lead_up_text
 from tocsin.render.story import Item, Section, story
 from tocsin.render.subject import subject
 from tocsin.render.text import trace_text
@@ -52,6 +53,8 @@ def _items(items: tuple[Item, ...], omitted: int) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     yield section.message
     yield "\n".join(table(section.rows))
+    if section.lead_up is not None:
+        yield from lead_up_text(section.lead_up)
     if section.trace is not None:
         yield from trace_text(section.trace)
     yield "\n".join(table(section.commands))

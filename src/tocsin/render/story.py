@@ -12,7 +12,7 @@ from tocsin.event.limits import DETAILED_ISSUES, LISTED_ISSUES
 from tocsin.event.model import Event
 from tocsin.event.notice import IssueReport, Notice
 from tocsin.render import harmless, when
-from tocsin.render.facts import Fact, facts, what, where
+from tocsin.render.facts import Fact, facts, occasion, what, where
 from tocsin.render.prepared import has_traceback, prepared_text
 from tocsin.render.subject import issue_name, place, times
 
@@ -25,7 +25,7 @@ _IN_FULL: Final = ("new", "comeback")  # told with traceback
 _OF_FAULTS: Final = ("new", "update", "quiet", "comeback")  # told of each fault; the others are lists or a test
 _LISTS: Final = ("summary", "over", "digest")  # one entry per issue is all there is
 # What an example tells besides its traceback, which was sent before; a quiet fault needs no example at all.
-_EXAMPLE_ROWS: Final = ("When", "Message", "Release", "Host", "Request", "Fields")
+_EXAMPLE_ROWS: Final = ("When", "Message", "Release", "Host", "Request", "Task", "Tags", "Fields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Tell one issue: its facts, its code if it is told in full, and the commands to go on with."""
+    """Tell one issue: its facts, and the commands to go on with; if it is told in full, whose lead-up and traceback."""
 
     headline: str
     message: str
     rows: tuple[Fact, ...]
     trace: Event | None
+    lead_up: Event | None
     commands: tuple[Fact, ...]
     error_id: str
 
@@ -186,6 +187,7 @@ def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section
         message=what(sample) if sample is not None else harmless.line(issue.title, _TITLE_CHARS),
         rows=tuple((label, value) for label, value in rows if value),
         trace=sample if in_full else None,
+        lead_up=sample if in_full else None,
         commands=(
             ("See it", f"tocsin show {_error_id(issue)}{at}"),
             ("Mute it", f"tocsin mute {harmless.line(issue.prefix)} --for 7d{at}"),
@@ -239,9 +241,8 @@ def _item(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Item:
     if is_list:
         sample = issue.sample
         lines.insert(0, harmless.shorten(what(sample) if sample is not None else "", _ITEM_CHARS))
-        request = sample.request if sample is not None else None
-        asked = harmless.line(f", {request.method} {request.route or request.path}", 60) if request else ""
-        lines.append(f"error id {_error_id(issue)}{asked}")
+        doing = occasion(sample, has_route=True) if sample is not None else ""
+        lines.append(f"error id {_error_id(issue)}" + (harmless.shorten(f", {doing}", 60) if doing else ""))
     return Item(count, harmless.line(issue.prefix), issue_name(issue), tuple(filter(None, lines)))
 
 

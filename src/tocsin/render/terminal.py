@@ -9,7 +9,8 @@ from typing import Final
 
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import facts, innermost, source_lines, what, where
+from tocsin.render.facts import facts, innermost, occasion, source_lines, what, where
+from tocsin.render.lead_up import lead_up_text
 from tocsin.render.traceback import Line, plain, traceback_lines
 
 __all__ = ["event_line", "event_terminal"]
@@ -44,7 +45,7 @@ def event_terminal(event: Event, *, is_coloured: bool, width: int = 100, zone: t
     head = f"{paint(_level_style(event), harmless.line(event.level))} {paint(_BOLD, what(event))}"
     if event.error_id:
         head += f" {paint(_DIM, '(' + harmless.line(event.error_id) + ')')}"
-    lines = [head, *_facts(event, paint, max(width, _LEAST_COLUMNS), zone)]
+    lines = [head, *_facts(event, paint, max(width, _LEAST_COLUMNS), zone), *_lead_up(event, paint)]
     if event.exception is not None:
         lines.append("")
         for item in traceback_lines(event.exception):
@@ -54,12 +55,12 @@ def event_terminal(event: Event, *, is_coloured: bool, width: int = 100, zone: t
 
 
 def event_line(event: Event, *, is_coloured: bool, width: int = 100, zone: tzinfo | None = None) -> str:
-    """Return one event in one line of at most ``width`` columns: time, level, error id, what, request."""
+    """Return one event in one line of at most ``width`` columns: time, level, error id, what, request or task."""
     paint = _Paint(is_coloured)
     time, level = f"{event.timestamp.astimezone(zone):%H:%M:%S}", harmless.line(event.level, 8)
     error_id = harmless.line(event.error_id or "-")
-    request = event.request
-    asked = harmless.line(f" · {request.method} {request.path}", 60) if request is not None else ""
+    doing = occasion(event)
+    asked = harmless.shorten(f" · {doing}", 60) if doing else ""
     room = max(width, _LEAST_COLUMNS) - len(time) - len(level) - len(error_id) - 3
     rest = harmless.shorten(what(event) + asked, room)
     return f"{paint(_DIM, time)} {paint(_level_style(event), level)} {paint(_CYAN, error_id)} {rest}"
@@ -88,6 +89,12 @@ def _facts(event: Event, paint: _Paint, width: int, zone: tzinfo | None) -> Iter
             for text in textwrap.wrap(row, room, break_long_words=False, break_on_hyphens=False):
                 yield f"  {paint(_DIM, shown)} {text}"
                 shown = " " * _LABEL_COLUMNS
+
+
+def _lead_up(event: Event, paint: _Paint) -> Iterator[str]:
+    for block in lead_up_text(event):
+        heading, _, *lines = block.split("\n")
+        yield from ("", paint(_DIM, heading), *lines)
 
 
 def _trace_line(item: Line, paint: _Paint) -> Iterator[str]:

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from tocsin.event.model import Event
 from tocsin.render import harmless
 from tocsin.render.facts import facts, innermost, source_lines, table, what, where
+from tocsin.render.lead_up import lead_up_text
 from tocsin.render.traceback import plain, traceback_lines
 
 __all__ = ["event_text", "trace_text"]
@@ -21,7 +22,7 @@ def event_text(event: Event, zone: tzinfo | None = None) -> str:
     if event.error_id:
         rows.append(("Error id", harmless.line(event.error_id)))
     parts = [what(event), "\n".join(table((label, value) for label, value in rows if value))]
-    return "\n\n".join([*parts, *trace_text(event)]) + "\n"
+    return "\n\n".join([*parts, *lead_up_text(event), *trace_text(event)]) + "\n"
 
 
 def trace_text(event: Event) -> list[str]:

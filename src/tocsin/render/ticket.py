@@ -15,6 +15,7 @@ from tocsin.event.limits import TICKET_EPISODES
 from tocsin.event.notice import IssueReport, Notice, Reason
 from tocsin.render import harmless
 from tocsin.render.facts import Fact, table
+from tocsin.render.lead_up import lead_up_text
 from tocsin.render.markup import Markup, code, row, word
 from tocsin.render.story import Section, story
 from tocsin.render.subject import issue_name, place
@@ -105,6 +106,8 @@ def _story_parts(notice: Notice, issue: IssueReport, reason: Reason, zone: tzinf
 def _blocks(section: Section, notice: Notice, markup: Markup, room: int, *, has_trace: bool) -> list[str]:
     facts: list[Fact] = [("Application", place(notice)), *section.rows]
     out = [code(_cut(section.message + "\n\n" + "\n".join(table(facts)), room), markup)]
+    if has_trace and section.lead_up is not None:
+        out += [code(_cut(block, room), markup) for block in lead_up_text(section.lead_up)]
     if has_trace and section.trace is not None:
         out += [code(_cut(block, room), markup) for block in trace_text(section.trace)]
     out.append(code("\n".join(table(section.commands)), markup))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
-from tocsin.event import error_id
-from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.event import error_id, limits
+from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
 
 __all__ = ["HOSTILE", "HostileCase", "ordinary_event"]
 
@@ -84,7 +84,10 @@ def _everywhere(event: Event, text: str) -> Event:
         message=text,
         template=text,
         exception=ExceptionInfo(text, text, (frame,), notes=(text,)),
-        request=Request("GET", text, text, "https", text, text, text, {"Accept": text}, client=text, status=500),
+        request=Request("GET", text, text, "https", text, text, text, {"Accept": text}, text, user=text, status=500),
+        task=Task(text, text, text),
+        tags={text: text, "tenant": text},
+        lead_up=(LogLine(event.timestamp, text, text, text),) * 2,
         process_name=text,
         thread=text,
         location=text,
@@ -131,6 +134,35 @@ def _nested(event: Event) -> Event:
     for _ in range(60):
         value = {"in": [value]}
     return replace(event, fields={"deep": value, "": "", "wide": dict.fromkeys(map(str, range(500)), 0)})
+
+
+def _background(event: Event) -> Event:
+    said = [
+        LogLine(event.timestamp - timedelta(seconds=number), "INFO", "shop.tasks", f"step {9 - number} done")
+        for number in range(8, 0, -1)
+    ]
+    return replace(
+        event,
+        request=None,
+        task=Task("shop.tasks.send", "celery", "7b9c4e1e-6b0f-4a53-9c39-0f6f7f0f5a11"),
+        tags={"tenant": "acme", "region": "eu"},
+        lead_up=tuple(said),
+    )
+
+
+def _long_context(event: Event) -> Event:
+    lines = [
+        # As far from the event as a calendar reaches, in both directions, and in no order.
+        LogLine(at, "L" * 256, "l" * 256, "m" * limits.LEAD_UP_CHARS)
+        for at in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+    ]
+    names = ("", " ", "=", '"', "error_id", "kind", "level", "ключ", "n" * 256, *map(str, range(limits.TAGS)))
+    return replace(
+        event,
+        task=Task("t" * 256, "b" * 256, "i" * 256),
+        tags=dict.fromkeys(names[: limits.TAGS], "v" * 256),
+        lead_up=tuple(lines * (limits.LEAD_UP // 2)),
+    )
 
 
 def _markup(event: Event) -> Event:
@@ -207,4 +239,8 @@ HOSTILE: Final = (
         lambda event: replace(event, kind="error", level="CRITICAL", levelno=50, exception=None),
     ),
     HostileCase(22, "spaces_only", "texts that look empty", lambda event: _everywhere(event, " \t\u00a0\u3000\u200b ")),
+    HostileCase(23, "background_work", "a task without a request, with tags and a lead-up", _background),
+    HostileCase(
+        24, "long_context", "task, tags and lead-up at their bounds, names that are none, other ages", _long_context
+    ),
 )

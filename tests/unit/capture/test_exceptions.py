@@ -198,3 +198,15 @@ def test_hostile_exceptions_are_described() -> None:
 def test_messages_are_masked() -> None:
     """What an exception says of secrets is masked at once."""
     assert _describe(ValueError("postgres://u:hunter2@db")).message == f"postgres://u:{MASK}@db"
+
+
+def test_a_group_that_the_exception_was_taken_out_of_is_no_cause_of_it() -> None:
+    """As by middleware that runs the application in a task group, several of them around each other."""
+    fault = ValueError("view")
+    fault.__cause__ = ExceptionGroup("outer", [fault])
+    fault.__cause__.__context__ = ExceptionGroup("inner", [ExceptionGroup("innermost", [KeyError(1)])])
+    told = _describe(fault)
+    assert told.cause is not None and told.cause.type == "ExceptionGroup"
+    assert told.cause.message.startswith("inner")
+    fault.__cause__.__context__ = None
+    assert _describe(fault).cause is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broken_shop import TASK
 from tocsin.config.setting import parse_table
+from tocsin.event import wire
 from tocsin.event.errors import ConfigError
 from tocsin.sinks import registry
 from tocsin.sinks.base import Entry, Origin, SinkContext
@@ -87,6 +90,15 @@ def test_hostile_values_are_shown_by_their_escapes() -> None:
     assert values["message"] == "a\\0b\ufffdc"
     assert values["event"]["big"] == "9" * 5000
     assert (values["event"]["nan"], values["event"]["inf"]) == (None, None)
+
+
+def test_a_task_is_where_it_happened_and_all_of_it_is_in_the_event() -> None:
+    """No column was added: tables of before take it."""
+    values = row(wire.encode(replace(TASK, exception=None, location=""))).values
+    assert values["culprit"] == "shop.tasks.send"
+    assert values["event"]["tags"] == {"tenant": "acme", "region": "north east"}
+    assert values["event"]["task"]["id"] == "1234"
+    assert [line["message"] for line in values["event"]["lead_up"]] == ["took order 17", "stock looked up"]
 
 
 def test_what_is_nested_too_deeply_is_cut() -> None:

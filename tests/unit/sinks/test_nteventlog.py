@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broken_shop import TASK
 from fake_advapi import ACCESS_DENIED, INVALID_BOUND, INVALID_HANDLE, RPC_UNAVAILABLE, FakeAdvapi, FakeRegistry
 from tocsin.config.settings import SinkTable
 from tocsin.delivery.lines import loss_entry
@@ -80,6 +81,13 @@ def test_an_event_tells_what_where_and_its_traceback(sink: NtEventLogSink, fake:
     assert any(line.startswith("Error id") for line in lines)
     assert any(line.startswith("Origin") for line in lines)
     assert "Traceback (most recent call last):" in lines
+
+
+def test_task_tags_and_lead_up_are_in_the_text(sink: NtEventLogSink, fake: FakeAdvapi) -> None:
+    assert isinstance(sink.deliver([entry_of(TASK)]), Accepted)
+    text = fake.logged[0].text
+    assert "Task        shop.tasks.send (celery, id 1234)\r\nTags        tenant=acme" in text
+    assert text.index("-1.204 s  INFO   shop.orders: stock looked up\r\n") < text.index("Traceback (most recent")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broken_shop import BROKE_AT, CURRENCY_ERROR, ERROR, TRACEBACK, WARNING
+from broken_shop import BROKE_AT, CURRENCY_ERROR, ERROR, TASK, TRACEBACK, WARNING
 from tocsin.config.setting import parse_table
 from tocsin.event.errors import ConfigError
 from tocsin.sinks import registry
@@ -219,6 +219,18 @@ def test_a_log_call_without_an_exception_tells_where_it_was() -> None:
     assert (told["code.function.name"], told["code.line.number"]) == ("shop.stock.take", "17")
     assert "exception.type" not in told
     assert "code.function.name" not in pairs(record_of(replace(ERROR, location="")))
+
+
+def test_task_tags_user_and_lead_up_are_attributes() -> None:
+    """The lead-up as text, which every backend shows."""
+    assert TRACEBACK.request is not None
+    told = pairs(record_of(replace(TASK, request=replace(TRACEBACK.request, user="4711"))))
+    assert [told[f"tocsin.task.{name}"] for name in ("name", "by", "id")] == ["shop.tasks.send", "celery", "1234"]
+    assert (told["tocsin.tag.tenant"], told["user.id"]) == ("acme", "4711")
+    assert told["tocsin.lead_up"] == (
+        "-12.500 s  DEBUG  shop.tasks: took order 17\n -1.204 s  INFO   shop.orders: stock looked up"
+    )
+    assert not any(name.startswith(("tocsin.task", "tocsin.tag", "tocsin.lead")) for name in pairs(record_of(ERROR)))
 
 
 def test_a_count_tells_of_its_fault() -> None:

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tocsin
-from broken_shop import BROKE_AT, CURRENCY_ERROR, ERROR, HOSTILE, KEY_ERROR, TRACEBACK, WARNING, hostile_event
+from broken_shop import BROKE_AT, CURRENCY_ERROR, ERROR, HOSTILE, KEY_ERROR, TASK, TRACEBACK, WARNING, hostile_event
 from tocsin.config.setting import parse_table
 from tocsin.delivery.lines import loss_entry
 from tocsin.event.errors import ConfigError
-from tocsin.event.model import ExceptionInfo, Frame
+from tocsin.event.model import ExceptionInfo, Frame, LogLine
 from tocsin.sinks import registry
 from tocsin.sinks.base import Accepted, Entry, Failed, Origin, Outcome, Refused, SinkContext, Unavailable
 from tocsin.sinks.http import Http, Reply
@@ -249,6 +249,54 @@ def test_what_happened_to_a_request_is_told_as_it_was_masked() -> None:
     assert found["contexts"]["response"]["status_code"] == 500
 
 
+def test_a_user_comes_before_the_clients_hash() -> None:
+    """Where the setting user_id shows who it was."""
+    assert TRACEBACK.request is not None
+    request = replace(TRACEBACK.request, user="4711", client_hash="3cb1ca990b14a9e3")
+    assert payload_of(replace(TRACEBACK, request=request))["user"] == {"id": "4711"}
+
+
+def test_a_task_is_the_transaction_and_a_context_of_its_own() -> None:
+    """A route is named before it: work that runs within a request is the request's."""
+    found = payload_of(TASK)
+    assert found["transaction"] == "shop.tasks.send"
+    assert found["contexts"]["task"] == {"type": "task", "name": "shop.tasks.send", "by": "celery", "id": "1234"}
+    assert payload_of(replace(TASK, request=TRACEBACK.request))["transaction"] == "/orders/<int:id>/pay"
+
+
+def test_tags_are_tags_and_none_takes_the_place_of_ours() -> None:
+    """Names are made such as servers take, values one line."""
+    tags = {"tenant": "acme", "error_id": "forged", "order kind/é": "a\nb", "n" * 40: "long", "": "none", "blank": " "}
+    found = payload_of(replace(TASK, tags=tags))["tags"]
+    assert {name: found.pop(name) for name in ("error_id", "kind")} == {"error_id": "7K3QDM-24F2", "kind": "traceback"}
+    assert set(found) - {"application", "origin"} == {"tenant", "order_kind__", "n" * 32}
+    assert (found["tenant"], found["order_kind__"]) == ("acme", "a\\nb")
+
+
+def test_a_lead_up_is_breadcrumbs() -> None:
+    """The oldest first; a time that servers don't take is left out, a level of the application's own is info."""
+    assert payload_of(TASK)["breadcrumbs"]["values"][1] == {
+        "timestamp": "2026-11-22T02:41:05.796000Z",
+        "type": "default",
+        "level": "info",
+        "category": "shop.orders",
+        "message": "stock looked up",
+    }
+    odd = LogLine(BROKE_AT.replace(year=1), "Level 7", "", "x")
+    (crumb,) = payload_of(replace(TASK, lead_up=(odd,)))["breadcrumbs"]["values"]
+    assert crumb == {"type": "default", "level": "info", "message": "x"}
+    assert "breadcrumbs" not in payload_of(TRACEBACK)
+
+
+def test_early_breadcrumbs_give_way_before_frames_do() -> None:
+    """The latest ones stay."""
+    lines = tuple(LogLine(BROKE_AT, "INFO", "shop", f"{n} " + "x" * 450) for n in range(100))
+    payload = payload_of(replace(TASK, lead_up=lines))
+    cut = json.loads(envelope.event_envelope(payload, BROKE_AT, 30_000).split(b"\n")[2])
+    assert [crumb["message"][:3].strip() for crumb in cut["breadcrumbs"]["values"]] == [str(n) for n in range(90, 100)]
+    assert len(cut["exception"]["values"][-1]["stacktrace"]["frames"]) == 2
+
+
 def test_hostile_text_is_shown_by_its_escapes() -> None:
     """Everywhere: servers keep NUL and half characters badly, and people read the rest."""
     shown = json.dumps(payload_of(replace(hostile_event(), error_id="7K3QDM-24F2")), ensure_ascii=False)
@@ -275,7 +323,8 @@ def test_no_event_is_longer_than_servers_take(case: Any) -> None:
             assert all(len(v.get("stacktrace", {}).get("frames", ())) <= 64 for v in told["exception"]["values"])
 
 
-@given(st.dictionaries(st.sampled_from(["process", "exception", "request", "timestamp", "fields", "message", "kind"]),
+@given(st.dictionaries(st.sampled_from(["process", "exception", "request", "timestamp", "fields", "message", "kind",
+                                        "task", "tags", "lead_up"]),
                        st.none() | st.integers() | st.text(max_size=5) | st.lists(st.none(), max_size=2)
                        | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)))  # fmt: skip
 def test_a_line_that_is_no_event_is_told_all_the_same(line: dict[str, Any]) -> None:

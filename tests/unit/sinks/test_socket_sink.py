@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broken_shop import ERROR, TRACEBACK, hostile_event
+from broken_shop import BROKE_AT, ERROR, TASK, TRACEBACK, hostile_event
 from tocsin.config.setting import parse_table
 from tocsin.event import wire
 from tocsin.event.errors import ConfigError
-from tocsin.event.model import Event
+from tocsin.event.model import Event, LogLine
 from tocsin.sinks import registry
 from tocsin.sinks.base import Accepted, Entry, Origin, Outcome, Refused, SinkContext, Unavailable
 from tocsin.sinks.socket import SocketSink
@@ -309,6 +309,9 @@ def test_a_path_where_no_socket_is_is_told(tmp_path: Path) -> None:
 # -- shortened lines ---------------------------------------------------------------------------------------
 
 
+OF_A_LINE = ("message", "exception", "request", "fields", "lead_up", "tags", "task")
+
+
 def long_traceback(frames: int = 20) -> Event:
     assert TRACEBACK.exception is not None
     inner = TRACEBACK.exception.frames[-1]
@@ -338,6 +341,21 @@ def test_the_code_around_frames_goes_first_then_outer_frames_then_the_message() 
     assert told[-1]["message"].startswith("mmm") and told[-1]["message"].endswith("…")
 
 
+def test_of_a_lead_up_the_latest_lines_stay_longest_and_tags_and_task_go_last() -> None:
+    lead_up = tuple(LogLine(BROKE_AT, "INFO", "shop", f"step {number}") for number in range(100))
+    sent = entry(1, replace(long_traceback(), task=TASK.task, tags={"tenant": "acme"}, lead_up=lead_up))
+    told = [json.loads(shortened(sent, size)) for size in range(len(sent.line), 600, -50)]
+    assert told[1]["lead_up"][-1]["message"] == "step 99" and len(told[1]["lead_up"]) == 20
+    assert "before" in told[1]["exception"]["frames"][0]
+    kept = [len(line.get("lead_up", ())) for line in told]
+    assert kept == sorted(kept, reverse=True) and kept[-1] == 0
+    of_one_frame = next(line for line in told if line["exception"]["frames"] == [])
+    assert (of_one_frame["tags"], of_one_frame["task"]["name"]) == ({"tenant": "acme"}, "shop.tasks.send")
+    assert all(wire.event_from(line) for line in told if "process" in line)
+    wide = json.loads(shortened(entry(1, replace(TASK, tags=dict.fromkeys(map(str, range(32)), "v" * 200))), 1_400))
+    assert "tags" not in wide and (wide["task"]["id"], wide["process"]["id"]) == ("1234", 4711)
+
+
 @pytest.mark.parametrize("max_bytes", [1_000, 1_400, 8_000])
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
 def test_whatever_is_in_an_event_its_line_fits_and_tells_what_it_is(case: Any, max_bytes: int) -> None:
@@ -360,9 +378,7 @@ def test_whatever_is_in_an_event_its_line_fits_and_tells_what_it_is(case: Any, m
         lambda inner: (
             st.lists(inner)
             | st.dictionaries(
-                st.sampled_from(
-                    ["message", "exception", "frames", "request", "headers", "fields", "cause", "host", "x"]
-                ),
+                st.sampled_from([*OF_A_LINE, "frames", "headers", "cause", "host", "x"]),
                 inner,
             )
         ),

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broken_shop import ERROR, TRACEBACK, WARNING, hostile_event
+from broken_shop import ERROR, TASK, TRACEBACK, WARNING, hostile_event
 from syslog_reading import Message, octet_counted, parse
 from tocsin.config.setting import parse_table
 from tocsin.event import wire
@@ -87,6 +87,32 @@ def test_an_event_is_one_message_with_its_facts_as_structured_data() -> None:
         " in orders.money.rate, shop/orders/money.py:12 on POST /orders/17/pay",
         has_bom=False,
     )
+
+
+def test_task_tags_and_user_are_structured_data() -> None:
+    """Names of tags are made such as RFC 5424 has them, and can't be taken for ours."""
+    assert TRACEBACK.request is not None
+    tags = {"tenant": "acme", 're.gion="]': 'n"e', "n" * 40: "x", "": "y", "task": "forged"}
+    told = read(entry(replace(TASK, request=replace(TRACEBACK.request, user="4711"), tags=tags)))
+    data = told.data["tocsin@32473"]
+    assert (data["task"], data["task_id"], data["user"]) == ("shop.tasks.send", "1234", "4711")
+    assert {name: value for name, value in data.items() if name.startswith("tag_")} == {
+        "tag_tenant": "acme",
+        "tag_re_gion___": 'n"e',
+        f"tag_{'n' * 28}": "x",
+        "tag_": "y",
+        "tag_task": "forged",
+    }
+    assert told.text.endswith(" on POST /orders/17/pay during shop.tasks.send")
+
+
+def test_tags_give_way_where_room_is_short() -> None:
+    """What every message has stays."""
+    told = read(entry(replace(TASK, tags=dict.fromkeys(map(str, range(32)), "v" * 200))), Style(1, 1_400))
+    data = told.data["tocsin@32473"]
+    assert (data["error_id"], data["task"], data["environment"]) == ("7K3QDM-24F2", "shop.tasks.send", "production")
+    assert sum(name.startswith("tag_") for name in data) < 6
+    assert told.text.endswith(" in orders.money.rate, shop/orders/money.py:12 during shop.tasks.send")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tocsin.event.limits import EVENT_LOG_UNITS, NAME_CHARS, PATH_CHARS
 from tocsin.event.model import Event
 from tocsin.render import harmless
 from tocsin.render.facts import facts, table, what, where
+from tocsin.render.lead_up import lead_up_text
 from tocsin.render.text import trace_text
 from tocsin.sinks.base import Entry, Origin
 
@@ -126,8 +127,8 @@ def _whole(event: Event, entry: Entry) -> str:
     place = harmless.shorten(where(event), NAME_CHARS + PATH_CHARS)
     rows = [("Where", place), *_standing(entry), ("Error id", harmless.line(event.error_id)), *facts(event)]
     rows.append(("Origin", _origin(entry.origin)))
-    blocks = [what(event), "\n".join(table((label, value) for label, value in rows if value)), *trace_text(event)]
-    return "\n\n".join(blocks)
+    told = "\n".join(table((label, value) for label, value in rows if value))
+    return "\n\n".join([what(event), told, *lead_up_text(event), *trace_text(event)])
 
 
 def _standing(entry: Entry) -> Iterator[tuple[str, str]]:

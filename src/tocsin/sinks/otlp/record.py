@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from tocsin.event import limits, wire
 from tocsin.event.model import Event, ExceptionInfo, Request
 from tocsin.render.facts import innermost
+from tocsin.render.lead_up import lead_up_text
 from tocsin.render.traceback import plain, traceback_lines
 from tocsin.sinks.base import Entry
 from tocsin.sinks.origin_uuid import origin_text, origin_uuid
@@ -103,9 +104,17 @@ def _of_event(event: Event) -> _Pairs:
     yield from _code(event)
     if event.request is not None:
         yield from _request(event.request)
+    if event.task is not None:  # for work in the background there is no convention yet
+        yield "tocsin.task.name", event.task.name
+        yield "tocsin.task.by", event.task.by
+        yield "tocsin.task.id", event.task.id
     yield "log.logger", event.logger
     yield "thread.name", event.thread
     yield "tocsin.template", event.template
+    # As text, as the stack trace is: backends show that legibly, and lists of tables hardly any of them.
+    yield "tocsin.lead_up", "".join(lead_up_text(event)).partition("\n\n")[2]
+    for name, value in list(event.tags.items())[: limits.TAGS]:
+        yield f"tocsin.tag.{name}", value
     for name, value in list(event.fields.items())[: limits.FIELDS]:
         yield f"tocsin.field.{name}", value
 
@@ -153,6 +162,7 @@ def _request(request: Request) -> _Pairs:
     yield "server.address", host or request.host
     yield "server.port", int(port) if host and port.isascii() and port.isdigit() and len(port) < 6 else None
     yield "client.address", request.client
+    yield "user.id", request.user
     yield "tocsin.client_hash", request.client_hash
     yield "tocsin.endpoint", request.endpoint
     for name, value in list(request.headers.items())[: limits.HEADERS]:

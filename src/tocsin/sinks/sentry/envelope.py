@@ -17,6 +17,7 @@ __all__ = ["EVENT_BYTES", "LEAST_BYTES", "discard_envelope", "discard_reason", "
 EVENT_BYTES: Final = 1_000_000  # servers refuse an event past 1 MiB
 LEAST_BYTES: Final = 100_000  # … and proxies before them perhaps less: what is left after a 413
 _INNERMOST_FRAMES: Final = 8
+_LATEST_BREADCRUMBS: Final = 10
 _WORDS_CHARS: Final = 1_024
 # Measured on a report of 25 frames: level 6 makes it 5 times smaller in 40 µs, 9 no smaller in 60 µs.
 _GZIP_LEVEL: Final = 6
@@ -80,6 +81,11 @@ def _without_extra(payload: dict[str, Any]) -> None:
     payload["extra"] = {"cut": "the report was too long"}
 
 
+def _without_early_breadcrumbs(payload: dict[str, Any]) -> None:
+    if "breadcrumbs" in payload:
+        del payload["breadcrumbs"]["values"][:-_LATEST_BREADCRUMBS]
+
+
 def _without_outer_frames(payload: dict[str, Any]) -> None:
     for value in payload.get("exception", {}).get("values", ()):
         if "stacktrace" in value:
@@ -98,6 +104,7 @@ def _without_causes(payload: dict[str, Any]) -> None:
 _CUTS: Final[tuple[Callable[[dict[str, Any]], None], ...]] = (
     _without_surroundings,
     _without_extra,
+    _without_early_breadcrumbs,
     _without_outer_frames,
     _without_causes,
 )

@@ -26,11 +26,15 @@ _LEVELS: Final = (
 )
 # What the servers' documentation and columns have room for; past it they cut, or take the event with a complaint.
 _TAG_CHARS: Final = 200
+_TAG_NAME_CHARS: Final = 32
+_NOT_IN_TAGS: Final = re.compile(r"[^a-zA-Z0-9_.:-]")
 _RELEASE_CHARS: Final = 200
 _ENVIRONMENT_CHARS: Final = 64
 _LOGGER_CHARS: Final = 64
 _TRANSACTION_CHARS: Final = 200
 _NOT_IN_RELEASES: Final = re.compile(r"[\s/\\]")
+_PLAUSIBLE: Final = re.compile(r"(?:19[7-9]|20|21)\d")
+_CRUMB_LEVELS: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "fatal"}
 _FIELD_DEPTH: Final = 8
 
 
@@ -68,26 +72,33 @@ def _common(entry: Entry, members: Mapping[str, Any], context: SinkContext) -> d
         "tags": _tags(entry, members),
     }
     at = str(members.get("timestamp") or "")
-    if re.match(r"(?:19[7-9]|20|21)\d", at):  # a clock that was never set is the server's to replace
+    if _PLAUSIBLE.match(at):  # a clock that was never set is the server's to replace
         found["timestamp"] = at
     return {name: value for name, value in found.items() if value != ""}
 
 
 def _tags(entry: Entry, members: Mapping[str, Any]) -> dict[str, str]:
-    tags = {
+    """Return our own tags and then the application's, of which none takes the name of one of ours."""
+    tags: dict[str, Any] = {
         "error_id": members.get("error_id"),
         "kind": members.get("kind") or entry.kind,
         "application": members.get("application"),
         "origin": origin_text(entry.origin),
         "check": "true" if members.get("check") is True else "",
     }
-    return {name: _line(value, _TAG_CHARS) for name, value in tags.items() if value}
+    given = members.get("tags")
+    for name, value in list(given.items())[: limits.TAGS] if isinstance(given, dict) else ():
+        tags.setdefault(_NOT_IN_TAGS.sub("_", name)[:_TAG_NAME_CHARS], value)
+    # A value may be spaces only, of which nothing is left.
+    shown = {name: _line(value, _TAG_CHARS) for name, value in tags.items() if name}
+    return {name: value for name, value in shown.items() if value}
 
 
 def _of_event(event: Event) -> dict[str, Any]:
     found: dict[str, Any] = {
         "logger": _line(event.logger, _LOGGER_CHARS),
         "transaction": _line(_transaction(event), _TRANSACTION_CHARS),
+        "breadcrumbs": _breadcrumbs(event),
         "extra": {_line(name, limits.NAME_CHARS): _value(value, 0) for name, value in _bounded(event.fields)},
         "contexts": _contexts(event),
         "logentry": _logentry(event),
@@ -99,9 +110,11 @@ def _of_event(event: Event) -> dict[str, Any]:
 
 
 def _transaction(event: Event) -> str:
-    """Return the route, else the function where it happened, else the logger."""
+    """Return the route or the task, else the function where it happened, else the logger."""
     if event.request is not None and event.request.route:
         return event.request.route
+    if event.task is not None and event.task.name:
+        return event.task.name
     frame = innermost(event.exception)
     return f"{frame.module}.{frame.function}" if frame is not None else event.location or event.logger
 
@@ -132,9 +145,29 @@ def _contexts(event: Event) -> dict[str, Any]:
         "frames_left_out": event.exception.frames_omitted if event.exception else 0,
     }
     contexts: dict[str, Any] = {"tocsin": {name: value for name, value in own.items() if value}}
+    if event.task is not None:
+        named = {"name": event.task.name, "by": event.task.by, "id": event.task.id}
+        shown = {name: _line(value, limits.NAME_CHARS) for name, value in named.items() if value}
+        contexts["task"] = {"type": "task", **shown}
     if event.request is not None and isinstance(event.request.status, int):
         contexts["response"] = {"type": "response", "status_code": event.request.status}
     return contexts
+
+
+def _breadcrumbs(event: Event) -> dict[str, Any] | None:
+    """Return the lead-up, the oldest first; a time that the servers' calendars don't have is left out."""
+    found: list[dict[str, Any]] = []
+    for line in event.lead_up[-limits.LEAD_UP :]:
+        at = wire.timestamp_text(line.timestamp)
+        crumb = {
+            "timestamp": at if _PLAUSIBLE.match(at) else "",
+            "type": "default",
+            "level": _CRUMB_LEVELS.get(line.level, "info"),
+            "category": _line(line.logger, limits.NAME_CHARS),
+            "message": harmless.block(line.message[: limits.LEAD_UP_CHARS]),
+        }
+        found.append({name: value for name, value in crumb.items() if value})
+    return {"values": found} if found else None
 
 
 def _request(request: Request) -> dict[str, Any]:
@@ -149,8 +182,9 @@ def _request(request: Request) -> dict[str, Any]:
     if request.client:
         found["env"] = {"REMOTE_ADDR": _line(request.client, limits.NAME_CHARS)}
     members = {"request": {name: value for name, value in found.items() if value}}
-    if request.client_hash:  # the server counts how many users an issue has met by it
-        members["user"] = {"id": _line(request.client_hash, limits.NAME_CHARS)}
+    who = request.user or request.client_hash
+    if who:  # the server counts how many users an issue has met by it
+        members["user"] = {"id": _line(who, limits.NAME_CHARS)}
     return members
 
 

@@ -1,9 +1,10 @@
 """An entry and a size go in; its line leaves, not longer than that, and still a whole JSON object of the schema.
 
-Dropped, in this order, until it fits: the code around frames, causes and group members, outer frames, what was given
-as extra, the request's headers, the end of the message, the request and the traceback. What remains in any case:
-schema, kind, level, fingerprint, error id, where from, when, the exception's type, how the message begins, origin and
-occurrences. ``cut_bytes`` says how long the line was.
+Dropped, in this order, until it fits: earlier lines of the lead-up, the code around frames, causes and group members,
+outer frames, what was given as extra, the request's headers, the whole lead-up, the end of the message, the
+traceback, the request, tags and task. What remains in any case: schema, kind, level, fingerprint, error id, where
+from, when, the exception's type, how the message begins, origin and occurrences.
+``cut_bytes`` says how long the line was.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["shortened"]
 
 _CONTEXT: Final = ("before", "after", "locals", "end_line", "column", "end_column")
 _CHAINED: Final = ("cause", "context", "members", "members_omitted", "notes")
+_LEAD_UP: Final = (20, 5)  # latest lines that are kept
 _FRAMES: Final = (32, 16, 8, 4, 2, 1)
 _CHARS: Final = (1_024, 512, 256, 128, 64, 32)
 _NAMES: Final = ("application", "environment", "release", "host", "logger", "template", "location", "thread")
@@ -45,12 +47,14 @@ def shortened(entry: Entry, max_bytes: int) -> bytes:
 
 def _steps(members: dict[str, Any]) -> Iterator[None]:
     """Make the members smaller step by step, the least missed first."""
+    yield from _of_lead_up(members, _LEAD_UP)
     exception = members.get("exception")
     if isinstance(exception, dict):
         yield from _in_exception(exception)
     for name in ("fields", "request.headers"):
         _empty(members, name)
         yield
+    yield from _of_lead_up(members, (0,))
     for chars in _CHARS:
         _clip_messages(members, chars)
         yield
@@ -61,6 +65,9 @@ def _steps(members: dict[str, Any]) -> Iterator[None]:
     if members.get("request") is not None:
         members["request"] = None
         yield
+    for name in ("tags", "task"):
+        if members.pop(name, None):
+            yield
     for name in _NAMES:
         _clip(members, name, 64)
     yield
@@ -70,6 +77,13 @@ def _steps(members: dict[str, Any]) -> Iterator[None]:
         _clip(exception, "type", 64)
     _clip_messages(members, _LEAST_CHARS)
     yield
+
+
+def _of_lead_up(members: dict[str, Any], numbers: tuple[int, ...]) -> Iterator[None]:
+    for number in numbers:
+        if len(members.get("lead_up") or ()) > number:
+            members["lead_up"] = members["lead_up"][-number:] if number else []
+            yield
 
 
 def _in_exception(exception: dict[str, Any]) -> Iterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tocsin.event import wire
+from tocsin.event import limits, wire
 from tocsin.event.model import Event
 from tocsin.render import harmless
 from tocsin.render.line import times, whereabouts
@@ -28,6 +28,8 @@ _LEAST_TEXT_BYTES: Final = 120  # of a message are kept for its text; structured
 _VALUE_CHARS: Final = 256
 # Of a clock that was never set nothing is said, as RFC 5424 §6.2.3 has it: rsyslog takes no message past the year 2099.
 _TIMESTAMP: Final = re.compile(r"(19[7-9]\d|20\d\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_NAME_CHARS: Final = 32  # of a parameter's name
+_NO_PARAM_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 _NO_PRINTUSASCII: Final = re.compile(r"[^!-~]")
 
 _ESCAPED: Final = re.compile(r'["\\\]]')
@@ -103,7 +105,7 @@ def _host(value: Any) -> str:
 def _params(entry: Entry, members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give the parameters, the most important first: where room is short, the last ones are left out."""
     occurrences = members.get("occurrences")
-    exception, request = members.get("exception"), members.get("request")
+    exception, request, task = members.get("exception"), members.get("request"), members.get("task")
     yield "error_id", str(members.get("error_id") or "")
     yield "fingerprint", str(members.get("fingerprint") or entry.fingerprint)
     yield "kind", str(members.get("kind") or entry.kind)
@@ -113,8 +115,20 @@ def _params(entry: Entry, members: Mapping[str, Any]) -> Iterator[tuple[str, str
     yield "lost", str(members.get("lost") or "")
     yield "exception", str(exception.get("type") or "") if isinstance(exception, dict) else ""
     yield "path", str(request.get("path") or "") if isinstance(request, dict) else ""
+    yield "task", str(task.get("name") or "") if isinstance(task, dict) else ""
     yield "release", str(members.get("release") or "")
     yield "environment", str(members.get("environment") or "")
+    yield "task_id", str(task.get("id") or "") if isinstance(task, dict) else ""
+    yield "user", str(request.get("user") or "") if isinstance(request, dict) else ""
+    yield from _tags(members.get("tags"))
+
+
+def _tags(tags: Any) -> Iterator[tuple[str, str]]:
+    """Give a parameter for each tag, its name made one of RFC 5424 (§6.3.3) that nobody takes apart at its dots."""
+    found: dict[str, str] = {}
+    for name, value in list(tags.items())[: limits.TAGS] if isinstance(tags, dict) else ():
+        found.setdefault(("tag_" + _NO_PARAM_NAME.sub("_", name))[:_NAME_CHARS], str(value))
+    yield from found.items()
 
 
 def _origin(origin: Origin) -> str:
