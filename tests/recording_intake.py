@@ -21,6 +21,7 @@ class RecordingIntake:
         self.settings = SimpleNamespace(mode=mode, debugger=debugger)
         self.watched_statuses = frozenset({"400", "500"})
         self.is_asleep = True
+        self.deaths = None
         self.wakes = 0
         self.unreported: tuple[type[BaseException], ...] = (ConnectionError,)
         self.events: list[dict[str, Any]] = []
