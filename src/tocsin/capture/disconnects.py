@@ -14,7 +14,9 @@ __all__ = ["is_bad_host", "is_disconnect", "is_worker_timeout"]
 
 _DISCONNECTS: Final = frozenset(
     {
+        "django.core.exceptions.RequestAborted",
         "django.http.request.UnreadablePostError",
+        "falcon.errors.WebSocketDisconnected",
         "gevent.pywsgi._InvalidClientInput",
         "gunicorn.http.errors.ChunkMissingTerminator",
         "gunicorn.http.errors.InvalidChunkSize",
@@ -37,7 +39,7 @@ _BAD_HOSTS: Final = frozenset(
 # Modules that read a request from its connection or write the response to it.
 _SERVERS: Final = (
     "aiohttp.http_writer",
-    "aiohttp.web_protocol",
+    "aiohttp.web_",
     "bjoern",
     "cheroot.",
     "eventlet.wsgi",
@@ -57,6 +59,9 @@ _TRANSPORTS: Final = (
     "socket",
     "ssl",
     "_socket",
+    "asyncio.proactor_events",
+    "asyncio.selector_events",
+    "asyncio.sslproto",
     "gevent._socket3",
     "gevent._socketcommon",
     "gevent._ssl3",
@@ -70,7 +75,17 @@ _SERVER_WORDS: Final = (
     "Apache/mod_wsgi request data read error",
     "Apache/mod_wsgi failed to write response data",
 )
-_MIDDLEMEN: Final = ("wsgiref.validate", "werkzeug.wsgi", "werkzeug.middleware.", "tempfile", "codecs")
+_MIDDLEMEN: Final = (
+    "aiohttp._websocket.",  # of its server and its client
+    "aiohttp.base_protocol",
+    "aiohttp.http_websocket",
+    "aiohttp.streams",
+    "codecs",
+    "tempfile",
+    "werkzeug.middleware.",
+    "werkzeug.wsgi",
+    "wsgiref.validate",
+)
 
 
 def is_disconnect(exc: BaseException) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from itertools import islice
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from tocsin.capture.values import Key, Values, is_empty, named
+from tocsin.capture.veils import VEILS, hidden
 from tocsin.event import limits
 from tocsin.event.patterns import MASK
 from tocsin.event.scrub import Scrubber
@@ -52,14 +53,18 @@ class LocalsReader:
         """Return the room of one event."""
         return LocalsRoom()
 
-    def read(self, stops: Sequence[Stop], room: LocalsRoom) -> list[Locals | None]:
+    def read(
+        self, stops: Sequence[Stop], room: LocalsRoom, entry: TracebackType | None = None
+    ) -> list[Locals | None]:
         """Return each frame's variables, None for a frame that shows none; ``stops`` begin at the outermost.
 
         The application's own frames have theirs, and the innermost one; the innermost first, as far as ``room`` goes.
+        ``entry`` is the traceback's outermost entry, by which it is known what the application hides.
         """
         found: list[Locals | None] = [None] * len(stops)
         innermost = len(stops) - 1
-        texts = _Texts(self._scrubber, self._keys)
+        names, veiled = hidden(entry) if VEILS and entry is not None else (frozenset[str](), frozenset[int]())
+        texts = _Texts(self._scrubber, self._keys, names)
         for at in range(innermost, -1, -1):
             if room.frames <= 0 or room.chars <= 0:
                 break
@@ -68,7 +73,7 @@ class LocalsReader:
                 room.frames -= 1
                 variables = _variables(frame, lasti)
                 if variables:
-                    found[at] = texts.of(self._known_of(frame.f_code), variables, room)
+                    found[at] = texts.of(self._known_of(frame.f_code), variables, room, is_veiled=id(frame) in veiled)
         masked = texts.masked()
         if masked is None:
             return found
@@ -105,16 +110,19 @@ class _Texts:
     innermost of them. The others name that place.
     """
 
-    __slots__ = ("_held", "_known", "_scrubber", "_values")
+    __slots__ = ("_held", "_hidden", "_known", "_scrubber", "_values")
 
-    def __init__(self, scrubber: Scrubber, keys: dict[str, Key]) -> None:
+    def __init__(self, scrubber: Scrubber, keys: dict[str, Key], hidden: frozenset[str]) -> None:
         self._scrubber = scrubber
-        self._values = Values(scrubber, keys)
+        self._hidden = hidden
+        self._values = Values(scrubber, keys, hidden)
         # By id, which is nobody else's as long as the object is held: the text, and what other places show.
         self._known: dict[int, tuple[str, str]] = {}
         self._held: list[list[tuple[Any, Any]]] = []
 
-    def of(self, function: _Function, variables: list[tuple[Any, Any]], room: LocalsRoom) -> Locals:
+    def of(
+        self, function: _Function, variables: list[tuple[Any, Any]], room: LocalsRoom, *, is_veiled: bool
+    ) -> Locals:
         """Return the variables of one frame; what `exec` left in its namespace is none of them."""
         self._held.append(variables)
         known, manners = self._known, function.manners
@@ -122,6 +130,8 @@ class _Texts:
         chars = room.chars
         for name, value in variables[: limits.LOCALS]:
             manner = manners.get(name) if type(name) is str else None
+            if manner is not None and (is_veiled or name in self._hidden):
+                manner = _MASKED
             if manner == _SHOWN:
                 again = known.get(id(value))
                 if again is not None:

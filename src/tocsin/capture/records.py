@@ -40,7 +40,7 @@ _UNCAUGHT: Final = (
     ("celery.app.trace", ("Task %(name)s[%(id)s]", "Task handler raised error")),
     ("concurrent.futures", ("exception calling callback", "Exception in worker", "Exception in initializer")),
     ("daphne.server", ("Exception inside application",)),
-    ("django.request", ("Internal Server Error",)),
+    ("django.request", ("Internal Server Error", "%s: %s")),  # since 5.2 by the status's own words
     ("django.server", ("",)),
     ("dramatiq", ("Failed to process message",)),
     ("gunicorn.error", ("Error handling request", "Exception in worker process", "Socket error processing request")),
@@ -154,8 +154,11 @@ def is_admitted(
 ) -> bool:
     """Return whether a record is taken in as far as its status code says: a 404 is no warning.
 
-    Records without a status code always are, and so are exceptions behind a server error.
+    Records without a status code are, and so are exceptions behind a server error; not the cancellations that asyncio
+    logs while a server shuts down (Hypercorn, until Python 3.12).
     """
+    if name_of(record) == "asyncio" and type_name(type(exception_of(record))) == "asyncio.exceptions.CancelledError":
+        return False
     status = status_of(record)
     if status is None or status in warning_statuses or status in error_statuses:
         return True

@@ -143,13 +143,14 @@ def _text(environ: Mapping[str, Any], key: str) -> str:
 def path_of(environ: Mapping[str, Any]) -> str:
     """Return the path that was asked for, bounded, not masked.
 
-    In an environ it is the request's bytes, each as one character (PEP 3333); they are mostly UTF-8.
+    In an environ it is the request's bytes, each as one character (PEP 3333); they are mostly UTF-8. What isn't is left
+    as it is: bytes of another encoding, or a text that a framework (Bottle) has put in their place.
     """
     bound = limits.PATH_CHARS * 4
     raw = (_text(environ, "SCRIPT_NAME")[:bound] + _text(environ, "PATH_INFO")[:bound])[:bound]
     try:
-        return raw.encode("latin-1").decode("utf-8", "replace")
-    except UnicodeEncodeError:
+        return raw.encode("latin-1").decode("utf-8")
+    except UnicodeError:
         return strict(raw)
 
 

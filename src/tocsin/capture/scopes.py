@@ -16,7 +16,7 @@ from tocsin.event import limits
 from tocsin.event.environ import ENDPOINT, ROUTE, USER
 from tocsin.event.typename import type_name
 
-__all__ = ["ENVIRON", "SCOPE", "Scope", "current_environ", "environ_of"]
+__all__ = ["ENVIRON", "SCOPE", "Scope", "current_environ", "environ_of", "environ_of_request"]
 
 Scope = dict[str, Any]
 
@@ -50,6 +50,18 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     if USER in scope:
         environ[USER] = scope[USER]
     return environ
+
+
+def environ_of_request(request: object) -> dict[str, Any] | None:
+    """Return the environ of a framework's request object, such as Django puts on its log records; None if it has none.
+
+    By what was set on it, an ``environ`` or a ``scope``, past what its class defines.
+    """
+    known = _stored(request)
+    scope, environ = known.get("scope"), known.get("environ")
+    if type(scope) is dict and type(scope.get("headers")) in (list, tuple):
+        return environ_of(scope)
+    return environ if type(environ) is dict and "REQUEST_METHOD" in environ else None
 
 
 def _translated(scope: Scope) -> dict[str, Any]:
@@ -111,13 +123,18 @@ def _describe(environ: dict[str, Any], scope: Scope) -> None:
 
 
 def _path_of(route: object) -> str:
-    """Return the ``path`` that was set on a route, read by the interpreter's own slot, past what the class defines."""
-    for cls in anatomy.mro(type(route)):
+    """Return the ``path`` that was set on a route."""
+    return _text(_stored(route).get("path"))
+
+
+def _stored(value: object) -> dict[str, Any]:
+    """Return what was set on an object, read by the interpreter's own slot, past what the class defines."""
+    for cls in anatomy.mro(type(value)):
         slot = anatomy.namespace(cls).get("__dict__")
         if type(slot) is GetSetDescriptorType:
-            attributes: dict[str, Any] = slot.__get__(route)
-            return _text(attributes.get("path"))
-    return ""
+            attributes: dict[str, Any] = slot.__get__(value)
+            return attributes
+    return {}
 
 
 def _name_of(endpoint: object) -> str:

@@ -43,10 +43,12 @@ class Values:
 
     __slots__ = ("_covers", "_keys", "_mask", "_name", "left", "masked")
 
-    def __init__(self, scrubber: Scrubber, keys: dict[str, Key] | None = None) -> None:
-        """``keys`` is where keys of dicts are kept from one event to the next."""
-        self._covers = scrubber.covers
-        self._keys = {} if keys is None else keys
+    def __init__(
+        self, scrubber: Scrubber, keys: dict[str, Key] | None = None, hidden: frozenset[str] = frozenset()
+    ) -> None:
+        """``keys`` is where keys of dicts are kept from one event to the next; ``hidden`` ones are masked besides."""
+        self._covers = (lambda name: name in hidden or scrubber.covers(name)) if hidden else scrubber.covers
+        self._keys = {} if keys is None or hidden else keys
         self._mask = scrubber.text
         self._name = scrubber.name
         self.left = LOCAL_CHARS

@@ -14,6 +14,7 @@ from tocsin.capture import records
 from tocsin.capture.lead_up import keep
 from tocsin.capture.piece import Piece
 from tocsin.capture.requests import find_environ, path_of
+from tocsin.capture.scopes import environ_of_request
 from tocsin.complaints import complain, is_own_work
 from tocsin.config.ignore import Ignore
 from tocsin.config.settings import Settings
@@ -37,9 +38,10 @@ from tocsin.spool.writer import Writer
 if TYPE_CHECKING:
     from tocsin.spool.deaths import Deaths
 
-__all__ = ["ANNOUNCER", "Intake"]
+__all__ = ["ANNOUNCER", "TOLD", "Intake"]
 
 ANNOUNCER: Final = "tocsin.report"  # the logger of the one record that announces a captured exception
+TOLD: Final = "tocsin_told"  # on a record: the id of the report that an integration made in its place, "" for none
 
 
 class Intake:
@@ -105,6 +107,9 @@ class Intake:
         """Take a record of logging in; return the error id of its event, None where there is none."""
         if not self.is_on or is_own_work():
             return None
+        told = record.__dict__.get(TOLD)
+        if type(told) is str:
+            return told or None
         try:
             name = records.name_of(record)
             if records.level_of(record) < self.threshold(name) or self._ignore.covers_logger(name):
@@ -114,9 +119,10 @@ class Intake:
                 return None
             piece = records.read(record, self.scrubber.covers)
             exc = records.exception_of(record)
+            environ = environ_of_request(record.__dict__.get("request"))  # Django's records have it
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
             return self._failed(fault)
-        return self.take(piece, exc, via=f"{piece.logger} {piece.location}")
+        return self.take(piece, exc, via=f"{piece.logger} {piece.location}", environ=environ)
 
     def handed(
         self, record: logging.LogRecord, prepare: Callable[[], Mapping[str, Any]], *, is_told: bool

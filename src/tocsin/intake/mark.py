@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from tocsin.capture import anatomy
 from tocsin.event.model import Kind
 
-__all__ = ["Seen", "mark", "recall", "strength"]
+__all__ = ["Seen", "is_told", "mark", "recall", "share", "strength"]
 
 _NAME: Final = "__tocsin__"
 _OUTSIDE_S: Final = 2.0
@@ -65,6 +65,18 @@ def recall(exc: BaseException, via: str, token: str | None, channel: str = "") -
     return seen if is_recent else None
 
 
+def is_told(exc: BaseException, via: str) -> bool:
+    """Tell whether an exception was reported as caught by nobody, however long ago, and comes by a new way now.
+
+    For the ways that are the last of all: what ends a script after a minute of cleaning up is what a block reported.
+    """
+    value = dict.get(anatomy.attributes(exc), _NAME)
+    if type(value) is not tuple or len(value) != len(Seen._fields):
+        return False
+    seen = Seen(*value)
+    return seen.strength >= strength("traceback", 0) and via not in seen.ways
+
+
 def mark(
     exc: BaseException,
     error_id: str,
@@ -77,3 +89,10 @@ def mark(
     """Mark an exception as captured, with plain values only, past any `__setattr__` of its class."""
     value = (error_id, fingerprint, rank, token, ways, threading.get_ident(), time.monotonic())
     dict.__setitem__(anatomy.attributes(exc), _NAME + channel, value)  # the dict may be derived from dict
+
+
+def share(exc: BaseException, wrapper: BaseException) -> None:
+    """Mark what a framework has put around a captured exception as the same occurrence: its server may log that."""
+    found = dict.get(anatomy.attributes(exc), _NAME)
+    if type(found) is tuple:
+        dict.__setitem__(anatomy.attributes(wrapper), _NAME, found)

@@ -20,7 +20,25 @@ App = TypeVar("App")
 
 # Class of the application, as module.qualname → module with `install(app, intake) -> app`.
 INTEGRATIONS: Final[Mapping[str, str]] = {
+    "apscheduler.schedulers.base.BaseScheduler": "tocsin.integrations.apscheduler",
+    "apscheduler._schedulers.async_.AsyncScheduler": "tocsin.integrations.apscheduler",  # version 4: refused
+    "apscheduler._schedulers.sync.Scheduler": "tocsin.integrations.apscheduler",
+    "asyncio.events.AbstractEventLoop": "tocsin.integrations.loop",
+    "celery.app.base.Celery": "tocsin.integrations.celery",
+    "concurrent.futures._base.Executor": "tocsin.integrations.executor",
+    "django.core.handlers.asgi.ASGIHandler": "tocsin.integrations.django",
+    "django.core.handlers.wsgi.WSGIHandler": "tocsin.integrations.django",
     "flask.app.Flask": "tocsin.integrations.flask",
+    "pyramid.config.Configurator": "tocsin.integrations.pyramid",
+    "pyramid.router.Router": "tocsin.integrations.pyramid",
+    "bottle.Bottle": "tocsin.integrations.bottle",
+    "aiohttp.web_app.Application": "tocsin.integrations.aiohttp",
+    "falcon.app.App": "tocsin.integrations.falcon",
+    "rq.worker.base.BaseWorker": "tocsin.integrations.rq",
+    "rq.worker.BaseWorker": "tocsin.integrations.rq",  # before version 3
+    "starlette.applications.Starlette": "tocsin.integrations.starlette",  # FastAPI derives from it
+    "litestar.app.Litestar": "tocsin.integrations.litestar",
+    "quart.app.Quart": "tocsin.integrations.quart",
 }
 
 

@@ -56,6 +56,10 @@ def test_known_classes_and_their_subclasses_are_disconnects(module: str, name: s
         (["gunicorn.workers.sync", "shop", "redis.connection", "socket"], False),
         (["gunicorn.workers.sync", "shop"], False),
         (["gunicorn.workers.sync", "shop", "smtplib", "ssl"], False),
+        (["aiohttp.web_protocol", "shop", "aiohttp.web_request", "aiohttp.streams", "asyncio.selector_events"], True),
+        (["aiohttp.web_protocol", "shop", "aiohttp.web_ws", "aiohttp._websocket.writer"], True),
+        (["aiohttp.web_protocol", "shop", "aiohttp.client_ws", "aiohttp._websocket.writer"], False),
+        (["aiohttp.web_protocol", "shop", "asyncpg.connection", "asyncio.selector_events"], False),
     ],
 )
 @pytest.mark.parametrize("cls", [BrokenPipeError, ConnectionResetError, TimeoutError])
