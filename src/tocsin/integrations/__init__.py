@@ -18,28 +18,32 @@ __all__ = ["INTEGRATIONS", "install"]
 
 App = TypeVar("App")
 
-# Class of the application, as module.qualname → module with `install(app, intake) -> app`.
+# Class of the object, as module.qualname → module with `install(app, intake) -> app`.
 INTEGRATIONS: Final[Mapping[str, str]] = {
-    "apscheduler.schedulers.base.BaseScheduler": "tocsin.integrations.apscheduler",
+    "aiohttp.web_app.Application": "tocsin.integrations.aiohttp",
     "apscheduler._schedulers.async_.AsyncScheduler": "tocsin.integrations.apscheduler",  # version 4: refused
     "apscheduler._schedulers.sync.Scheduler": "tocsin.integrations.apscheduler",
+    "apscheduler.schedulers.base.BaseScheduler": "tocsin.integrations.apscheduler",
     "asyncio.events.AbstractEventLoop": "tocsin.integrations.loop",
+    "bottle.Bottle": "tocsin.integrations.bottle",
     "celery.app.base.Celery": "tocsin.integrations.celery",
     "concurrent.futures._base.Executor": "tocsin.integrations.executor",
     "django.core.handlers.asgi.ASGIHandler": "tocsin.integrations.django",
     "django.core.handlers.wsgi.WSGIHandler": "tocsin.integrations.django",
+    "falcon.app.App": "tocsin.integrations.falcon",
     "flask.app.Flask": "tocsin.integrations.flask",
+    "litestar.app.Litestar": "tocsin.integrations.litestar",
     "pyramid.config.Configurator": "tocsin.integrations.pyramid",
     "pyramid.router.Router": "tocsin.integrations.pyramid",
-    "bottle.Bottle": "tocsin.integrations.bottle",
-    "aiohttp.web_app.Application": "tocsin.integrations.aiohttp",
-    "falcon.app.App": "tocsin.integrations.falcon",
-    "rq.worker.base.BaseWorker": "tocsin.integrations.rq",
-    "rq.worker.BaseWorker": "tocsin.integrations.rq",  # before version 3
-    "starlette.applications.Starlette": "tocsin.integrations.starlette",  # FastAPI derives from it
-    "litestar.app.Litestar": "tocsin.integrations.litestar",
     "quart.app.Quart": "tocsin.integrations.quart",
+    "rq.worker.BaseWorker": "tocsin.integrations.rq",  # before version 3
+    "rq.worker.base.BaseWorker": "tocsin.integrations.rq",
+    "starlette.applications.Starlette": "tocsin.integrations.starlette",  # FastAPI derives from it
 }
+_KNOWN: Final = (
+    "applications of aiohttp, Bottle, Django, Falcon, FastAPI, Flask, Litestar, Pyramid, Quart and Starlette, Celery "
+    "applications, RQ workers, APScheduler schedulers, event loops of asyncio and executors"
+)
 
 
 def install(app: App, intake: Intake) -> App:
@@ -56,13 +60,12 @@ def install(app: App, intake: Intake) -> App:
 
 
 def _advice(app: object) -> str:
-    known = ", ".join(name.rpartition(".")[2] for name in INTEGRATIONS)
     kind = f"{type(app).__module__}.{type(app).__qualname__}"
     if isinstance(app, type):
         return f"install() takes an application, not the class {app.__qualname__}; make one first"
     if callable(app):
         return (
-            f"install() knows {known}, not {kind}; if this is a WSGI application write: app = reporter.wsgi(app), "
+            f"install() knows {_KNOWN}, not {kind}; if this is a WSGI application write: app = reporter.wsgi(app), "
             "if an ASGI application: app = reporter.asgi(app)"
         )
-    return f"install() takes an application ({known}), not {kind}"
+    return f"install() knows {_KNOWN}, not {kind}"

@@ -26,7 +26,7 @@ class Flask:
     [
         (application, "app = reporter.wsgi(app)"),
         (Flask, "not the class Flask; make one first"),
-        (Flask(), "install() takes an application (Flask)"),
+        (Flask(), "install() knows applications of aiohttp"),
         (None, "not builtins.NoneType"),
     ],
 )
