@@ -99,6 +99,12 @@ def _asgi(results: Results) -> str:
     return table(("added to an ASGI request", ""), rows)
 
 
+def _deaths(results: Results) -> str:
+    names = [name.removeprefix("on, ") for name in results.variants("deaths") if name.startswith("on, ")]
+    rows = [(name, spread(results.over("deaths", f"on, {name}", f"off, {name}", "ns"), in_us)) for name in names]
+    return table(("added to a request by `deaths = true`", ""), rows)
+
+
 # -- errors ------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +273,7 @@ def _named(name: str) -> str:
 _BLOCKS: Final[Mapping[str, Callable[[Results], str]]] = {
     "wsgi": _wsgi,
     "asgi": _asgi,
+    "deaths": _deaths,
     "event": _event,
     "known": _known,
     "storm": _storm,

@@ -11,6 +11,7 @@ __all__ = ["NAMES", "load"]
 NAMES = (
     "wsgi",
     "asgi",
+    "deaths",
     "event",
     "known",
     "lead_up",

@@ -11,7 +11,7 @@ import peers
 from measure import Figures, Measure, Step, ns_per_step
 from sink import Sink
 
-__all__ = ["ENVIRON", "MEASURE"]
+__all__ = ["ENVIRON", "MEASURE", "generator_app", "list_app", "request"]
 
 Wrap = Callable[[Any], Any]
 

@@ -27,7 +27,7 @@ TYPE_CHECKING = False  # as type checkers know it; to import `typing` for it wou
 if TYPE_CHECKING:
     from typing import Any
 
-    from tocsin.bootstrap import install, report, setup
+    from tocsin.bootstrap import install, report, setup, watch
     from tocsin.capture.context import context
     from tocsin.event.errors import ConfigError, DecodeError, DeliveryError, StoreError, TocsinError
     from tocsin.event.model import Event
@@ -48,6 +48,7 @@ __all__ = [
     "install",
     "report",
     "setup",
+    "watch",
 ]
 
 __version__ = "0.1.0"
@@ -65,6 +66,7 @@ _HOMES = {
     "install": "tocsin.bootstrap",
     "report": "tocsin.bootstrap",
     "setup": "tocsin.bootstrap",
+    "watch": "tocsin.bootstrap",
 }
 
 

@@ -15,10 +15,11 @@ from tocsin.event.errors import ConfigError
 from tocsin.handlers import LeadUpHandler, LogHandler
 from tocsin.intake import BeforeSpool
 from tocsin.intake.core import ANNOUNCER
+from tocsin.integrations.watch import Station, Watch
 from tocsin.reporter import Reporter
 from tocsin.sinks.registry import faults_of
 
-__all__ = ["install", "report", "setup"]
+__all__ = ["install", "report", "setup", "watch"]
 
 _T = TypeVar("_T")
 
@@ -66,6 +67,20 @@ def report(exc: BaseException | None = None, **arguments: Any) -> str:
     """Report by the process's Reporter; see `Reporter.report`. Without a Reporter nothing happens and "" returns."""
     reporter = reporters.current()
     return "" if reporter is None else reporter.report(exc, **arguments)
+
+
+def watch(name: str, /, *, tags: Mapping[str, Any] | None = None, **fields: Any) -> Watch:
+    """Watch a block or a function by the process's Reporter; see `Reporter.watch`.
+
+    The Reporter is looked for at each beginning, so functions may be decorated before `setup`; without one nothing
+    happens. Raises ConfigError where ``name`` is no text.
+    """
+    return Watch(name, _station, tags, fields)
+
+
+def _station() -> Station | None:
+    reporter = reporters.current()
+    return None if reporter is None else reporter.station
 
 
 class _StandIn(LogHandler):

@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,13 +17,13 @@ from tocsin.complaints import complain, say
 from tocsin.config.load import load
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
-from tocsin.delivery.host import Host, is_before_fork
-from tocsin.delivery.leaving import Leaving, leave_later, stay
-from tocsin.delivery.term import Term
+from tocsin.delivery.courier import Courier
+from tocsin.delivery.host import is_before_fork
 from tocsin.event.errors import ConfigError
 from tocsin.event.scrub import Scrubber
 from tocsin.intake import BeforeSpool, Intake
 from tocsin.intake.by_hand import REPORTED, by_hand
+from tocsin.integrations.watch import Station, Watch
 from tocsin.integrations.wsgi import wsgi
 from tocsin.sinks.base import SinkContext
 from tocsin.sinks.registry import BuiltSink, build, faults_of
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
 
-_LOOK_S: Final = 0.02
 _T = TypeVar("_T")
 
 
@@ -82,9 +80,19 @@ class Reporter:
             hash_key=self._hash_key,
             channel=channel,
         )
+        if settings.deaths and self._is_delivering and not channel:
+            from tocsin.integrations.in_flight import watch  # only for those who asked for it
+
+            watch(self.intake)
         self.tell = tell or self._tell_by_event  # (text, template) of a failing sink
-        self._host = Host(self._new_term, self._retry_pending)
-        self._leaving = Leaving(self._host, self._folder, self._own_writer)
+        self._courier = Courier(
+            self._folder,
+            settings.delivery if self._is_delivering else "",
+            new_leader=self._new_leader,
+            writer=self._own_writer,
+            figures=self._figures,
+        )
+        self.intake.capturer.on_capture = self._courier.captured
         self._undo: list[Callable[[], None]] = []
         self._looks: list[Callable[[], None]] = []
         self._is_closed = False
@@ -148,6 +156,14 @@ class Reporter:
                 return ""
             return ""
 
+    def watch(self, name: str, /, *, tags: Mapping[str, Any] | None = None, **fields: Any) -> Watch:
+        """Report what leaves a block (``with``) or a function (as a decorator) as an exception, which goes on as it is.
+
+        Everything reported within it, log records too, names the task ``name`` and carries ``tags`` and ``fields``.
+        Raises ConfigError where ``name`` is no text.
+        """
+        return Watch(name, lambda: self.station, tags, fields)
+
     # -- life ----------------------------------------------------------------------------------------------
 
     def flush(self, timeout_s: float = 5.0) -> bool:
@@ -155,26 +171,13 @@ class Reporter:
 
         First notices are sent without waiting for their time. False when a sink is down, or nobody delivers.
         """
-        process = self.intake.processes.known()
-        if not self._is_delivering or process is None:
-            return True
-        process.writer.retry_pending()
-        if process.writer.pending():
-            return False
-        if not self._folder.path.is_dir():
-            return True  # no process has reported anything yet
-        from tocsin.delivery.wish import Wish
+        return self._courier.flush(timeout_s)
 
-        end = time.monotonic() + timeout_s
-        try:
-            with Wish(self._folder) as wish:
-                while time.monotonic() < end:
-                    if wish.is_granted():
-                        return True
-                    time.sleep(_LOOK_S)
-        except OSError as fault:
-            complain("flush", f"the spool can't be written: {fault}")
-        return False
+    async def aflush(self, timeout_s: float = 5.0) -> bool:
+        """Flush without holding up the running event loop of asyncio; see `flush`."""
+        from tocsin.delivery.beside import beside_loop  # brings asyncio
+
+        return await beside_loop(lambda: self._courier.flush(timeout_s))
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Deliver what can be delivered within ``timeout_s``, stop the thread, undo what `setup` did.
@@ -184,21 +187,12 @@ class Reporter:
         if self._is_closed:
             return
         self._is_closed = True
-        self._end_delivery(timeout_s)
-        self.intake.is_on = self.intake.is_asleep = False
-        process = self.intake.processes.known()
-        if process is not None:
-            process.writer.close()
+        self._courier.end(timeout_s)
+        self.intake.close()
         for undo in reversed(self._undo):
             undo()
-        stay(self._leaving)
+        self._courier.stay()
         _forget(self)
-
-    def _end_delivery(self, timeout_s: float) -> None:
-        end = time.monotonic() + timeout_s
-        if self._host.is_running:
-            self.flush(timeout_s)
-        self._host.stop(max(0.1, end - time.monotonic()))
 
     def on_wake(self, look: Callable[[], None]) -> None:
         """Have ``look`` called at the first event or request of each process."""
@@ -209,9 +203,14 @@ class Reporter:
         self._undo.append(undo)
 
     @property
+    def station(self) -> Station:
+        """Say where a watch reports to."""
+        return Station(self.intake, self._courier.settle)
+
+    @property
     def is_hosting(self) -> bool:
         """Tell whether a thread of this process delivers, or would where no other leads."""
-        return self._host.is_running
+        return self._courier.is_running
 
     @property
     def is_closed(self) -> bool:
@@ -228,7 +227,7 @@ class Reporter:
             "counted": self.intake.capturer.counted,
             "pending": process.writer.pending() if process else 0,
             "tallies": process.writer.tallies() if process else {},
-            "is_leader": self._host.is_leading,
+            "is_leader": self._courier.is_leading,
         }
 
     def __enter__(self) -> Reporter:
@@ -246,25 +245,29 @@ class Reporter:
             return
         if not self._is_exit_hooked:
             self._is_exit_hooked = True
-            leave_later(self._leaving)
+            self._courier.leave_later()
             if self._where.is_temporary:
                 say(f"reports are spooled in {self._folder.path}; set `spool` to a folder that outlives a reboot")
         for look in self._looks:
             look()
-        if self.settings.delivery == "thread":
+        if self.intake.deaths is not None:
             if is_before_fork():
-                self.intake.is_asleep = True  # to be asked again: without workers, this process becomes one
+                self.intake.is_asleep = True
             else:
-                self._host.start()
+                self.intake.deaths.wake(self.intake.processes.current().writer)
+        if not self._courier.start():
+            self.intake.is_asleep = True  # to be asked again: without workers, this process becomes one
 
     def _own_writer(self) -> Writer | None:
         process = self.intake.processes.known()
         return None if process is None else process.writer
 
-    def _new_term(self) -> Term:
-        return Term(self._folder, self._new_leader, is_dedicated=False)
+    def _figures(self) -> tuple[object, ...]:
+        """Return what differs once this process has reported anything more."""
+        capturer, writer = self.intake.capturer, self._own_writer()
+        return os.getpid(), capturer.captured, capturer.counted, None if writer is None else writer.tallies()
 
-    def _new_leader(self) -> Leader:
+    def _new_leader(self, pause: Callable[[], None]) -> Leader:
         from tocsin.delivery.leader import Leader  # brings sqlite3, which only a leader needs
         from tocsin.routing.opening import state_place
 
@@ -277,17 +280,14 @@ class Reporter:
             keep_days=settings.keep_days,
             max_bytes=int(settings.spool_max_mb * 1_048_576),
             state=state_place(settings),
-            pause=self._host.pause,
+            pause=pause,
             tell=self.tell,
+            scrubber=self.intake.scrubber,
+            app_modules=settings.app_modules,
         )
 
     def _tell_by_event(self, text: str, template: str) -> None:
         self.intake.message(text, kind="error", level=logging.ERROR, template=template, logger="tocsin.delivery")
-
-    def _retry_pending(self) -> None:
-        process = self.intake.processes.known()
-        if process is not None:
-            process.writer.retry_pending()
 
     def _hash_key(self) -> bytes:
         """Return the spool's own key for client hashes, made at first use and then kept."""
@@ -312,7 +312,7 @@ def ensure() -> Reporter:
 
 def establish(settings: Settings, before_spool: BeforeSpool | None = None) -> Reporter:
     """Make the process's Reporter, or return the one of equal settings. Raises ConfigError where they differ."""
-    present = current() or _present.setdefault(_KEY, Reporter(settings, before_spool=before_spool))
+    present = current() or _made(settings, before_spool)
     if present.is_substitute:
         return present
     if present.settings != settings or present.before_spool is not before_spool:
@@ -320,6 +320,16 @@ def establish(settings: Settings, before_spool: BeforeSpool | None = None) -> Re
             "setup() was called before with other settings, and a process has one Reporter; "
             f"{_differences(present.settings, settings)}; call close() on the first one, or set up once"
         )
+    return present
+
+
+def _made(settings: Settings, before_spool: BeforeSpool | None) -> Reporter:
+    made = Reporter(settings, before_spool=before_spool)
+    present = _present.setdefault(_KEY, made)
+    if present is made and settings.hooks:
+        from tocsin.integrations.hooks import hook  # only for those who asked for it
+
+        hook(made.intake, settings.hooks)
     return present
 
 

@@ -21,7 +21,7 @@ __all__ = ["FrameCache", "InApp", "address", "in_app_rule", "is_hidden", "module
 
 InApp: TypeAlias = Callable[[str, str], bool]
 
-_HIDDEN_MODULES: Final = ("tocsin.integrations.", "tocsin.intake")
+_HIDDEN_MODULES: Final = ("tocsin.integrations.", "tocsin.intake", "tocsin.capture.context")
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 
 

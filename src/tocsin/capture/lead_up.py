@@ -45,7 +45,8 @@ def keep(record: logging.LogRecord, length: int, covers: Callable[[str], bool]) 
     ring = environ.get(LEAD_UP)
     if type(ring) is not deque:
         ring = environ[LEAD_UP] = deque(maxlen=length)
-    message, args = record.msg, record.args
+    message: Any = record.msg
+    args: Any = record.args
     if not _is_lasting(message, args):
         message, args = records.text_of(record, covers).message[:_KEPT_CHARS], ()
     ring.append(_Kept(record.created, records.level_of(record), records.name_of(record), message, args))

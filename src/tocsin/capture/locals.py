@@ -53,9 +53,7 @@ class LocalsReader:
         """Return the room of one event."""
         return LocalsRoom()
 
-    def read(
-        self, stops: Sequence[Stop], room: LocalsRoom, entry: TracebackType | None = None
-    ) -> list[Locals | None]:
+    def read(self, stops: Sequence[Stop], room: LocalsRoom, entry: TracebackType | None = None) -> list[Locals | None]:
         """Return each frame's variables, None for a frame that shows none; ``stops`` begin at the outermost.
 
         The application's own frames have theirs, and the innermost one; the innermost first, as far as ``room`` goes.
@@ -120,9 +118,7 @@ class _Texts:
         self._known: dict[int, tuple[str, str]] = {}
         self._held: list[list[tuple[Any, Any]]] = []
 
-    def of(
-        self, function: _Function, variables: list[tuple[Any, Any]], room: LocalsRoom, *, is_veiled: bool
-    ) -> Locals:
+    def of(self, function: _Function, variables: list[tuple[Any, Any]], room: LocalsRoom, *, is_veiled: bool) -> Locals:
         """Return the variables of one frame; what `exec` left in its namespace is none of them."""
         self._held.append(variables)
         known, manners = self._known, function.manners

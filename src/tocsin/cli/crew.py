@@ -112,6 +112,8 @@ class Crew:
             is_stand_in=self.is_stand_in,
             state=state_place(settings),
             tell=self._tell,
+            scrubber=self._intake.scrubber,
+            app_modules=settings.app_modules,
         )
 
     def _tell(self, text: str, template: str) -> None:

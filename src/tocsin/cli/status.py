@@ -69,6 +69,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.say_json(_members(where, seen, found, code))
     else:
         _say(where, seen, found, code, console)
+        if seen is not None and (words := seen.mortality.words(now)):
+            console.say(f"  {words}")
     return code
 
 
@@ -95,6 +97,8 @@ def problems(seen: Survey, now: datetime) -> Iterator[Problem]:
         yield Problem(_WARNING, f"{text}; tocsin spool tells why, tocsin spool retry tries again")
     for why in seen.unread:
         yield Problem(_WARNING, why)
+    for why in seen.mortality.refusals:
+        yield Problem(_WARNING, f"segmentation faults and aborts can't be reported with a traceback: {why}")
     yield from _lost(seen.recent)
 
 
@@ -190,6 +194,7 @@ def _members(where: Place, seen: Survey | None, found: list[Problem], code: int)
             ],
             "losses": dict(seen.losses),
             "left_out": dict(seen.left_out),
+            "deaths": seen.mortality.members(),
         }
     return members
 

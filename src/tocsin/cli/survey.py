@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from tocsin import system
 from tocsin.cli.books import holder
+from tocsin.cli.mortality import Mortality, mortality
 from tocsin.cli.place import Place
 from tocsin.delivery.dead_letters import DeadLetter, DeadLetters
 from tocsin.delivery.health import Health
@@ -95,6 +96,7 @@ class Survey:
     state_fault: str = ""
     dead_letters: Sequence[DeadLetter] = ()
     unread: Sequence[str] = ()  # files that can't be read or are copies of others, and why
+    mortality: Mortality = field(default_factory=Mortality)
 
 
 def survey(where: Place, now: datetime) -> Survey:
@@ -106,6 +108,7 @@ def survey(where: Place, now: datetime) -> Survey:
     consumers: list[Consumer] = []
     state_fault = ""
     counted = dict(tallies)
+    note: Mapping[str, Any] = {}
     try:
         if has_state(folder, where.state):
             state = open_state(folder, where.state, read_only=True)
@@ -118,6 +121,7 @@ def survey(where: Place, now: datetime) -> Survey:
                     else _reading_consumer(name, state, readers)
                     for name in state.consumers()
                 ]
+                note = state.note(LEDGER)
                 for name, total in state.losses().items():
                     counted[name] = max(total, counted.get(name, 0))
             finally:
@@ -140,6 +144,7 @@ def survey(where: Place, now: datetime) -> Survey:
         state_fault,
         DeadLetters(folder).all(),
         spool.left_out,
+        mortality(folder, note),
     )
 
 

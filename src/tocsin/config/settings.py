@@ -9,7 +9,19 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from tocsin.config.setting import Setting, between, boolean, choice, pairs, positive, size_mb, text, texts
-from tocsin.config.values import kinds, level, logger_levels, name, one_line, page, path, sink_list, state_url, statuses
+from tocsin.config.values import (
+    hooks,
+    kinds,
+    level,
+    logger_levels,
+    name,
+    one_line,
+    page,
+    path,
+    sink_list,
+    state_url,
+    statuses,
+)
 from tocsin.event.limits import KEEP_DAYS, LEAD_UP, SPOOL_BYTES
 
 __all__ = ["SETTINGS", "SINK_SETTINGS", "Settings", "SinkTable"]
@@ -209,10 +221,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "delivery",
-        choice("thread", "process"),
+        choice("thread", "process", "inline"),
         "thread",
-        "`thread`: one of the workers delivers; `process`: all is left to `tocsin deliver`",
-        type_name="thread or process",
+        "`thread`: one of the workers delivers; `process`: all is left to `tocsin deliver`; `inline`: a report returns "
+        "when it is delivered, for functions of a cloud and short scripts",
+        type_name="thread, process or inline",
+    ),
+    Setting(
+        "hooks",
+        hooks,
+        (),
+        "which hooks of the interpreter report what nobody caught: `sys` (it ends the script), `threading` (it ends a "
+        "thread), `unraisable` (in a finalizer, say); true for all",
+        type_name="list of sys, threading, unraisable; or true",
     ),
     Setting(
         "debugger",
@@ -308,7 +329,8 @@ class Settings:
     keep_days: int
     fsync: bool
     deaths: bool
-    delivery: Literal["thread", "process"]
+    delivery: Literal["thread", "process", "inline"]
+    hooks: tuple[str, ...]
     debugger: bool
     host: str
     sources: Mapping[str, str] = field(compare=False)

@@ -7,15 +7,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, Final, TypeAlias, cast, get_args
 
-from tocsin.config.setting import texts
+from tocsin.config.setting import boolean, texts
 from tocsin.event.limits import NAME_CHARS
 from tocsin.event.model import Kind
 
 __all__ = [
+    "HOOKS",
     "RawSink",
     "absolute",
+    "hooks",
     "is_html",
     "kinds",
     "level",
@@ -32,6 +34,8 @@ __all__ = [
 
 # A sink as it was written: a table, or a URL.
 RawSink: TypeAlias = "str | dict[str, Any]"
+
+HOOKS: Final = ("sys", "threading", "unraisable")  # of the interpreter, for what nobody caught
 
 
 def one_line(value: Any) -> str:
@@ -109,6 +113,17 @@ def level_name(levelno: int) -> str:
     """Return the name of a level, or its number as text where it has none."""
     shown = logging.getLevelName(levelno)
     return str(levelno) if shown.startswith("Level ") else shown
+
+
+def hooks(value: Any) -> tuple[str, ...]:
+    """Parse a list of `HOOKS`, or true for all of them."""
+    try:
+        return HOOKS if boolean(value) else ()
+    except ValueError:
+        chosen = texts(value)
+    if not set(chosen) <= set(HOOKS):
+        raise ValueError(f"must be true, false or a list of some of {', '.join(HOOKS)}")
+    return tuple(name for name in HOOKS if name in chosen)
 
 
 def statuses(value: Any) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from tocsin import system
 from tocsin.complaints import complain, say
 from tocsin.delivery.dead_letters import DeadLetters
+from tocsin.delivery.deaths import DeathWatch
 from tocsin.delivery.ledger import Ledger
 from tocsin.delivery.mutes import apply_mutes
 from tocsin.delivery.notices import NoticeOutlet
@@ -25,6 +26,7 @@ from tocsin.delivery.sightings import read_on
 from tocsin.delivery.wish import wishes
 from tocsin.event import limits
 from tocsin.event.calendar import Calendar
+from tocsin.event.scrub import Scrubber
 from tocsin.routing.opening import OWN, StatePlace, load_event, open_state
 from tocsin.routing.router import Router
 from tocsin.routing.state import LEDGER, Cursor
@@ -60,12 +62,15 @@ class Leader:
         state: StatePlace = OWN,
         pause: Callable[[], None] = lambda: None,
         tell: Callable[[str, str], None] = lambda text, template: None,
+        scrubber: Scrubber | None = None,
+        app_modules: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """``pause`` is called between slices; ``tell`` reports a failing sink as (text, template).
 
-        ``is_stand_in``: the sinks were named for this run only, so cursors of others are left alone.
+        ``is_stand_in``: the sinks were named for this run only, so cursors of others are left alone. ``scrubber`` and
+        ``app_modules`` are for reports of processes that died.
         """
         require_own_application(folder, application)
         self.folder = folder
@@ -84,6 +89,7 @@ class Leader:
         self._finished: set[tuple[str, int]] = set()
         self.is_idle = False  # after the latest step: all is delivered that can be, and no failing sink waits
         self._dead_letters = DeadLetters(folder)
+        self._deaths = DeathWatch(folder, self._state, scrubber or Scrubber(), app_modules)
         jitter = random.Random()
         self._router = Router(
             self._state,
@@ -105,6 +111,7 @@ class Leader:
         """Do a little of everything; return whether there was anything to do."""
         now = self._present()
         requests = wishes(self.folder)
+        self._deaths.step(now, is_hurried=bool(requests))
         readers = self._spool.generations()
         waiting = [reader for reader in readers if reader.key not in self._finished]
         worked = False
@@ -123,6 +130,10 @@ class Leader:
         if not worked:
             self._rest(waiting, requests, now)
         return worked
+
+    def sweep_next(self) -> None:
+        """Sweep as soon as there is nothing else to do, for who leads only for moments."""
+        self._swept_at = -_SWEEP_S
 
     @property
     def must_yield(self) -> bool:

@@ -18,6 +18,7 @@ from tocsin.spool.folder import Folder
 from tocsin.spool.writer import Writer
 
 if TYPE_CHECKING:
+    from tocsin.delivery.inline import Inline
     from tocsin.delivery.wish import Wish
 
 __all__ = ["Leaving", "leave", "leave_later", "stay"]
@@ -31,20 +32,30 @@ _hooked: list[int] = []
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaving:
-    """Be one spool of a process and the thread that delivers it. ``writer`` returns None before a first event."""
+    """Be one spool of a process and the thread that delivers it. ``writer`` returns None before a first event.
+
+    With ``inline`` there is no thread: what no report has delivered yet is delivered now.
+    """
 
     host: Host
     folder: Folder
     writer: Callable[[], Writer | None]
+    inline: Inline | None = None
 
     def is_to_hurry(self) -> bool:
         """Tell whether this process delivers, and nobody else is left to."""
         writer = self.writer()
-        if writer is None or not self.host.is_running or not self.is_through():
-            return False
+        if writer is None or not self.host.is_running or not self.is_through() or not self.folder.path.is_dir():
+            return False  # without a folder no process has reported anything
         from tocsin.spool.reader import SpoolReader  # a worker that doesn't deliver has no other use for it
 
         return not SpoolReader(self.folder).has_living(but=writer.process)
+
+    def settle(self, end: float) -> bool:
+        """Deliver until the monotonic time ``end``, where that was not done yet and is done by calls that wait."""
+        if self.inline is None or self.inline.is_settled or not self.is_through():
+            return False
+        return self.inline.deliver(max(end - time.monotonic(), _LOOK_S))
 
     def is_through(self) -> bool:
         """Keep nothing in memory that could be written; tell whether that is so."""
@@ -80,6 +91,8 @@ def leave(leaving: list[Leaving]) -> None:
     with ExitStack() as stack:
         wishes = [Wish(each.folder) for each in leaving if _try(each.is_to_hurry)]
         asked = [wish for wish in wishes if _try(partial(_ask, stack, wish))]
+        for each in leaving:
+            _try(partial(each.settle, end))
         while asked and time.monotonic() < end:
             asked = [wish for wish in asked if not _try(wish.is_granted)]
             if asked:

@@ -69,8 +69,9 @@ class Outlet:
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether a call is under way."""
-        return self._job is not None
+        """Tell whether a call is under way; one of the leader before counts too."""
+        left = _left_running.get(id(self.built.sink))
+        return self._job is not None or (left is not None and left._job is not None and left._job.outcome is None)
 
     def step(self, readers: Sequence[GenerationReader], now: datetime, *, is_hurried: bool) -> bool:
         """Do one small piece of work; return whether there was any. Never waits for a network."""

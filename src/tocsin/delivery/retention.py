@@ -86,7 +86,10 @@ class Retention:
             live = self._folder.live(process)
             if not is_held(live) and _age_s(live, now) > _DAY_S:
                 system.remove(live)
-        for pattern in ("*.hurry", "*.counts", ".*.counts", ".*.events", ".*.live"):
+        for crash in self._folder.path.glob("*.crash"):
+            if not self._folder.flight(crash.stem).exists() and _age_s(crash, now) > _DAY_S:
+                system.remove(crash)
+        for pattern in ("*.hurry", "*.counts", ".*.counts", ".*.events", ".*.live", ".*.flight"):
             for path in self._folder.path.glob(pattern):
                 if path.name.lstrip(".")[:18] not in present and _age_s(path, now) > _DAY_S:
                     system.remove(path)

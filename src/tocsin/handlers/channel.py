@@ -110,7 +110,7 @@ def _reporter(destination: Destination, settings: Settings) -> Reporter:
     before_spool = getattr(current(), "before_spool", None)
     return Reporter(
         # Only this process knows where to: its password is in no file that `tocsin deliver` could read.
-        replace(settings, sinks=(), delivery="thread"),
+        replace(settings, sinks=(), delivery="thread" if settings.delivery == "process" else settings.delivery),
         before_spool=before_spool,
         sinks=[destination.build(context)] if settings.mode == "production" else [],
         tell=_tell,

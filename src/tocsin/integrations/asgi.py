@@ -71,8 +71,13 @@ def guard(app: AsgiApp, binding: Binding) -> AsgiApp:
             except ValueError:
                 pass  # a coroutine that is closed late is closed in whatever context the collector runs in
 
-    guest.__dict__[_BINDING] = binding
-    return guest
+    wrapped: AsgiApp = guest
+    if binding.intake.deaths is not None:
+        from tocsin.integrations.in_flight import noted_asgi  # only for those who asked for it
+
+        wrapped = noted_asgi(guest, binding)
+    wrapped.__dict__[_BINDING] = binding
+    return wrapped
 
 
 async def _other(app: AsgiApp, binding: Binding, scope: Scope, receive: Receive, send: Send) -> Any:

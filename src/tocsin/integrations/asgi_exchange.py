@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from tocsin.capture import anatomy
 from tocsin.capture.disconnects import is_worker_timeout
 from tocsin.capture.scopes import Scope, environ_of
 from tocsin.complaints import complain
-from tocsin.event.environ import ERROR_ID
-from tocsin.event.typename import type_name
+from tocsin.event.environ import COUNTED, ERROR_ID
+from tocsin.intake.mark import share
+from tocsin.integrations.asgi_faults import fault_behind, is_departure, lone_members, original, told_within
 from tocsin.integrations.exchange import Binding
 
-__all__ = ["Exchange", "Message", "Send", "failed", "report", "send"]
+__all__ = ["PASSED", "Exchange", "Message", "Send", "failed", "report", "send"]
 
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -23,9 +23,8 @@ Send = Callable[[Message], Awaitable[None]]
 # object that can change: a slotted one costs 0.1 µs more a request.
 Exchange = list[Any]
 
+PASSED: Final = "tocsin.passed"  # scope: an exception that a middleware may have made an answer
 _ERROR_ID_HEADER: Final = b"x-error-id"  # the ASGI specification wants names in lower case
-# Raised to be the answer: a status that was meant, and no fault by itself.
-_ANSWERS: Final = "starlette.exceptions.HTTPException"
 
 
 def send(exchange: Exchange, message: Message) -> Awaitable[None]:
@@ -63,7 +62,7 @@ async def failed(exchange: Exchange, fault: BaseException) -> bool:
     except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
         complain("asgi", "the 500 page could not be sent", own)
         return False
-    return True
+    return not binding.is_reraised
 
 
 def report(binding: Binding, fault: BaseException, scope: Scope | None, phase: str) -> str | None:
@@ -72,12 +71,20 @@ def report(binding: Binding, fault: BaseException, scope: Scope | None, phase: s
     ``phase`` is where it was seen: an exception seen in `send` and again when it leaves the application is one.
     ``scope`` is None outside of requests. CancelledError, SystemExit and their like are no errors.
     """
+    raised, via = fault, f"{binding.name}.{phase}"
+    fault = told_within(original(fault), via)
     if not _is_error(fault) and not is_worker_timeout(fault):
         return None
     try:
         environ = None if scope is None else environ_of(scope)
+        if environ is not None and is_departure(fault):
+            environ.setdefault(COUNTED, "disconnects")  # nor is the 500 that Litestar makes of it
+            return None
         intake = binding.intake
-        error_id = intake.exception(fault, kind="traceback", via=f"{binding.name}.{phase}", environ=environ)
+        error_id = intake.exception(fault, kind="traceback", via=via, environ=environ)
+        for same in (raised, *lone_members(fault)):
+            if same is not fault:
+                share(fault, same)
         if error_id is not None and environ is not None:
             intake.announce(error_id, fault, environ)
         return error_id
@@ -108,7 +115,11 @@ def _error_id(exchange: Exchange, status: int, is_error: bool) -> str | None:
     if is_error:
         # Starlette, and what is made like it, sends its 500 from within the handler of the exception.
         fault = sys.exc_info()[1]
-        if fault is not None and not _is_answer(fault):
+        if fault is None:
+            fault = scope.pop(PASSED, None)
+        if fault is not None:
+            fault = fault_behind(fault, is_watched=str(status) in binding.intake.watched_statuses)
+        if fault is not None:
             return report(binding, fault, scope, "send")  # None, say, for a client that has gone: no error either
     environ = environ_of(scope)
     if str(status) in binding.intake.watched_statuses:
@@ -132,10 +143,6 @@ def _page(page: Callable[..., Any], environ: dict[str, Any], error_id: str) -> t
 def _is_error(fault: BaseException) -> bool:
     """Tell errors from CancelledError and its like; not by `isinstance`, which asks a `__class__` of foreign code."""
     return issubclass(type(fault), Exception)
-
-
-def _is_answer(fault: BaseException) -> bool:
-    return any(type_name(cls) == _ANSWERS for cls in anatomy.mro(type(fault)))
 
 
 def _has_error_id(headers: Iterable[Any]) -> bool:

@@ -96,10 +96,15 @@ def guard(app: WSGIApplication, binding: Binding) -> WSGIApplication:
                 raise
             return page
 
-    guest.__dict__[_BINDING] = binding
     for code in (guest.__code__, *CODES):
         MIDDLEWARE_CODES[id(code)] = code
-    return guest
+    wrapped: WSGIApplication = guest
+    if binding.intake.deaths is not None:
+        from tocsin.integrations.in_flight import noted_wsgi  # only for those who asked for it
+
+        wrapped = noted_wsgi(guest, binding)
+    wrapped.__dict__[_BINDING] = binding
+    return wrapped
 
 
 def _is_file(body: Any, environ: Environ) -> bool:

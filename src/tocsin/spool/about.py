@@ -10,7 +10,7 @@ from typing import Any, Final
 from tocsin import system
 from tocsin.spool import format as segment_format
 
-__all__ = ["read_about"]
+__all__ = ["about_from", "read_about"]
 
 _HEAD_BYTES: Final = 65_536
 _TYPES: Final[dict[str, type]] = {
@@ -31,10 +31,10 @@ def read_about(events: Path) -> dict[str, Any]:
     first = next(segment_format.records(head, 0, is_final=False), None)
     if first is None or first.header is None or first.header.type != segment_format.PROCESS:
         return {}
-    return _checked(first.body)
+    return about_from(first.body)
 
 
-def _checked(body: bytes | None) -> dict[str, Any]:
+def about_from(body: bytes | None) -> dict[str, Any]:
     """Return the members of which each is what it must be: people copy files, and edit them."""
     try:
         about: Any = json.loads(body or b"{}")

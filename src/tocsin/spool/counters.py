@@ -160,7 +160,9 @@ class CellsReader:
         usable = (min(len(first), len(second)) - _MAGIC.size) // 8
         if usable <= 0 or not _is_ours(first):
             return self._cells
-        end = _MAGIC.size + 8 * usable
+        # Few cells are used, the first ones: to go through the zeros behind them took most of a look at a dead process.
+        used = -(-(len(first.rstrip(b"\0")) - _MAGIC.size) // 8)
+        end = _MAGIC.size + 8 * max(min(usable, used), 0)
         before = memoryview(first)[_MAGIC.size : end].cast("Q").tolist()
         after = memoryview(second)[_MAGIC.size : end].cast("Q").tolist()
         self._cells = {cell: value for cell, value in enumerate(before) if 0 < value <= min(after[cell], _MOST)}

@@ -21,6 +21,7 @@ _NETWORK: Final = frozenset(
     | {"fuse.gcsfuse", "fuse.davfs2", "fuse.curlftpfs", "network drive"}
 )
 _SEGMENT: Final = re.compile(r"([0-9a-f]{18})-([0-9]{6})\.events")
+_FLIGHT: Final = re.compile(r"([0-9a-f]{18})\.flight")
 
 
 class GenerationPath(NamedTuple):
@@ -101,11 +102,28 @@ class Folder:
         """Tell whether the folder holds a spool's files, or is empty and could."""
         names = {path.name for path in self.path.iterdir()}
         own = {self.leader_lock.name, self.leader_wish.name, self.state.name, self.mutes.name}
-        return not names or not own.isdisjoint(names) or any(name.endswith((".events", ".live")) for name in names)
+        ends = (".events", ".live", ".flight")
+        return not names or not own.isdisjoint(names) or any(name.endswith(ends) for name in names)
 
     def live(self, process: str) -> Path:
         """Return the path of a process's live file, locked as long as the process lives."""
         return self.path / f"{process}.live"
+
+    def flight(self, process: str) -> Path:
+        """Return the path of what says which requests a process is in, locked as long as the process lives."""
+        return self.path / f"{process}.flight"
+
+    def crash(self, process: str) -> Path:
+        """Return the path of what a process writes when it crashes."""
+        return self.path / f"{process}.crash"
+
+    def flights(self) -> list[str]:
+        """Return the processes that left, or have, a flight file, the oldest first."""
+        try:
+            names = [entry.name for entry in os.scandir(self.path) if entry.is_file(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        return sorted(match[1] for match in map(_FLIGHT.fullmatch, names) if match)
 
     def generations(self) -> Iterator[GenerationPath]:
         """Yield every published generation, the oldest process first."""

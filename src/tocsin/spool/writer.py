@@ -79,6 +79,11 @@ class Writer:
     # -- what intake calls ---------------------------------------------------------------------------------
 
     @property
+    def about(self) -> Mapping[str, Any]:
+        """Return what the process says of itself at the head of each segment."""
+        return self._about
+
+    @property
     def generation(self) -> Generation | None:
         """Return the open generation; None before the first event and while the spool can't be written."""
         return self._generation

@@ -18,6 +18,7 @@ if sys.platform == "win32":
 
 import fcntl
 import select
+import signal
 
 from tocsin.system.native import native
 
@@ -33,6 +34,7 @@ __all__ = [
     "is_read_only",
     "is_removable",
     "is_removed",
+    "let_faults_through",
     "lock",
     "make_folder",
     "open_file",
@@ -49,6 +51,7 @@ NOFOLLOW: Final = os.O_NOFOLLOW
 NONBLOCK: Final = os.O_NONBLOCK
 
 _PROMPTLY_MS: Final = 50
+_FAULTS: Final = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})  # abort() sees to its own
 
 _held: dict[tuple[int, int], int] = {}  # (device, inode) -> pid that holds it
 _hooked: list[int] = []
@@ -193,6 +196,17 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+# -- signals -----------------------------------------------------------------------------------------------
+
+
+def let_faults_through() -> None:
+    """Have this thread's segmentation faults reach their handler: where they are blocked, the kernel kills at once.
+
+    uWSGI blocks every signal in its threads but the first.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FAULTS)
 
 
 # -- users -------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ __all__ = [
     "is_read_only",
     "is_removable",
     "is_removed",
+    "let_faults_through",
     "lock",
     "make_folder",
     "open_file",
@@ -337,6 +338,13 @@ def _lock_byte(handle: int, offset: int, exclusive: int) -> bool:
 
 def _unlock_byte(handle: int, offset: int) -> None:
     _unlock_file(handle, 0, 1, 0, ctypes.byref(_at(offset)))
+
+
+# -- signals -----------------------------------------------------------------------------------------------
+
+
+def let_faults_through() -> None:
+    """Do nothing: there is no blocking of faults."""
 
 
 # -- users -------------------------------------------------------------------------------------------------
