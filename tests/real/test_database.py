@@ -56,6 +56,16 @@ def counted(entry: Entry, counted_to: int, occurrences: int, slot: int = 8) -> E
     return replace(entry, origin=origin, occurrences=occurrences, line=json.dumps(members).encode())
 
 
+def query_of_the_page(server: str, word: str) -> str:
+    """Return the query of docs/how-to/database.md for a server that has ``word`` in it."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "database.md").read_text(encoding="utf-8")
+    queries = [
+        part.partition("\n")[2].partition(";")[0] for part in page.split("-- ") if part.startswith(f"{server}\n")
+    ]
+    (found,) = [query for query in queries if word in query]
+    return found
+
+
 def fresh(number: int = 0) -> Entry:
     return entry_of(HOSTILE[number].make(uuid4().hex))
 
@@ -477,6 +487,11 @@ class TestOnPostgres(OnPostgres, _Behaviour):
     def _apply(self, ddl: str) -> None:
         self.server.execute(ddl, "shop")
 
+    def test_the_pages_query_by_task_and_tag(self) -> None:
+        """Into the event, without a column for each."""
+        require(Accepted, make(self.url).deliver([fresh(), fresh(22), fresh(22)]))
+        assert rows(self.url, query_of_the_page("PostgreSQL", "'task'")) == [("acme", 2)]
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         import psycopg
@@ -505,6 +520,11 @@ class TestOnMariaDB(OnMariaDB, _Behaviour):
         require(Accepted, make(self.url).deliver([fresh(8), fresh(9), fresh(14)]))
         found = rows(self.url, "SELECT JSON_VALID(event), JSON_VALUE(event, '$.kind') FROM tocsin_occurrences")
         assert [row[0] for row in found] == [1, 1, 1]
+
+    def test_the_pages_query_by_task_and_tag(self) -> None:
+        """Into the event, without a column for each."""
+        require(Accepted, make(self.url).deliver([fresh(), fresh(22), fresh(22)]))
+        assert rows(self.url, query_of_the_page("MariaDB", "$.task")) == [("acme", 2)]
 
     def test_a_read_only_server(self) -> None:
         """A replica, or one that was set so."""

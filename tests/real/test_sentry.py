@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 from bugsink import Bugsink, Project, require
 
-from broken_shop import CURRENCY_ERROR, ERROR, KEY_ERROR, TRACEBACK, WARNING
+from broken_shop import CURRENCY_ERROR, ERROR, KEY_ERROR, TASK, TRACEBACK, WARNING
 from tocsin.config.setting import parse_table
 from tocsin.sinks.base import Accepted, Entry, Refused, SinkContext, Unavailable
 from tocsin.sinks.sentry import SentrySink
@@ -110,6 +110,24 @@ def test_bugsink_shows_what_was_sent(project: Project) -> None:
     assert [row["level"] for row in rows] == ["error", "error", "error", "warning", "error"]
     assert rows[2]["title"] == "stock of article 99 went negative"
     assert rows[4]["data"]["exception"]["values"][0]["mechanism"]["source"] == "__context__"
+
+
+def test_bugsink_shows_task_tags_user_and_lead_up(project: Project) -> None:
+    """Tags are what it searches by; the lead-up is on the page of an event, as breadcrumbs."""
+    assert TRACEBACK.request is not None
+    sink = make(project.dsn)
+    asked = replace(TASK, request=replace(TRACEBACK.request, user="4711"))
+    assert isinstance(sink.deliver([entry_of(TASK), entry_of(asked)]), Accepted)
+    sink.close()
+    first, second = project.events()
+    assert (first["transaction"], second["transaction"]) == ("shop.tasks.send", "/orders/<int:id>/pay")
+    assert (first["tags"]["tenant"], first["tags"]["region"]) == ("acme", "north east")
+    assert first["data"]["contexts"]["task"]["id"] == "1234"
+    assert [crumb["message"] for crumb in first["data"]["breadcrumbs"]["values"]] == [
+        "took order 17",
+        "stock looked up",
+    ]
+    assert second["tags"]["user.id"] == second["data"]["user"]["id"] == "4711"
 
 
 def test_an_issue_is_what_tocsin_calls_one(project: Project) -> None:

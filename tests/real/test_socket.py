@@ -233,6 +233,29 @@ def test_each_application_s_faults_are_mailed_under_its_own_name(tmp_path: Path)
     assert all(subject.endswith("×2") for subject in subjects)
 
 
+def test_task_tags_user_and_lead_up_arrive_and_are_shown_there(tmp_path: Path) -> None:
+    """Whoever mends it asks the host where all reports are."""
+    (event,) = [case.make("two hosts") for case in HOSTILE if case.name == "background_work"]
+    sent = replace(event, request=replace(TRACEBACK.request, user="4711"))
+    receiver = Receiver(tmp_path, ["tcp://127.0.0.1:0"]).start()
+    sink = make(host="127.0.0.1", port=receiver.port)
+    assert isinstance(sink.deliver([entry_of(sent)]), Accepted)
+    sink.close()
+    (line,) = receiver.lines()
+    assert receiver.stop() == 0
+    assert wire.event_from(line) == sent
+    (room,) = {path.parent for path in receiver.spool.glob("*/*/*.events")}
+    command = [sys.executable, "-m", "tocsin.cli", "show", sent.error_id, "--spool", str(room)]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, env=clean_environ(), check=True).stdout
+    for words in (
+        ", user 4711\n",
+        "shop.tasks.send (celery, id",
+        "Tags      tenant=acme region=eu\n",
+        "-1.000 s  INFO  ",
+    ):
+        assert words in shown
+
+
 def test_a_receiver_passes_on_to_another_one(tmp_path: Path) -> None:
     """From a branch's receiver to the head office's: counts and reports stay what they were."""
     (tmp_path / "last").mkdir()
