@@ -53,11 +53,13 @@ class RecordingIntake:
     def answer(self, status: str, environ: dict[str, Any]) -> str | None:
         if "tocsin.error_id" in environ or "tocsin.counted" in environ:
             return environ.get("tocsin.error_id")
+        if status[:3] not in self.watched_statuses:
+            return None
         error_id = self._new_id(environ)
         self.note("answer", environ, status=status, id=error_id, **_route(environ))
         return error_id
 
-    def announce(self, error_id: str, exc: BaseException, environ: dict[str, Any]) -> None:
+    def announce(self, error_id: str, environ: dict[str, Any]) -> None:
         self.note("announce", environ, id=error_id)
 
     def message(self, text: str, *, kind: str, level: int, template: str, logger: str) -> str | None:

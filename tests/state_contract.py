@@ -121,6 +121,16 @@ class StateContract:
         assert state.note("two") == {"position": 3}
         assert state.told("two", "v1:a") is not None
 
+    def test_a_note_in_no_consumers_name_is_kept_and_makes_none(self, state, start):
+        """What the leader knows of generations is in one."""
+        state.add_consumer("one", start)
+        state.save_note("issues finished", {"of": {"p1": [1, 2]}})
+        assert state.consumers() == ("one",)
+        state.forget_consumer("one")
+        state.forget_generation("p1", 1)
+        state.purge(start)
+        assert state.note("issues finished") == {"of": {"p1": [1, 2]}}
+
     def test_a_forgotten_generation_takes_its_cursors_and_samples_but_not_its_losses(self, state, seen, sample):
         state.add_occurrences(seen(sample=sample()))
         state.save_cursor("issues", "p1", 1, Cursor(10))

@@ -86,6 +86,7 @@ def tocsin(app: Any) -> Any:
 
 async def run(app: Any, steps: int) -> float:
     """Return nanoseconds of CPU time per request."""
+
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 

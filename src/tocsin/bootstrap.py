@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from tocsin import reporter as reporters
 from tocsin.complaints import say
 from tocsin.config.load import load
+from tocsin.config.loggers import all_loggers, is_handled_elsewhere
 from tocsin.event.errors import ConfigError
 from tocsin.handlers import LeadUpHandler, LogHandler
 from tocsin.intake import BeforeSpool
-from tocsin.intake.core import ANNOUNCER
+from tocsin.intake.announce import ANNOUNCER
 from tocsin.integrations.watch import Station, Watch
 from tocsin.reporter import Reporter
 from tocsin.sinks.registry import faults_of
@@ -100,12 +101,12 @@ class _StandIn(LogHandler):
         if record.levelno >= self._intake.threshold(record.name, self._default):
             super().emit(record)
         last = logging.lastResort
-        if last is not None and record.levelno >= last.level and not _is_taken_elsewhere(record.name):
+        if last is not None and record.levelno >= last.level and not _is_handled(record):
             last.handle(record)
 
     def handle(self, record: logging.LogRecord) -> bool:
         is_handled = super().handle(record)
-        if record.name == ANNOUNCER and logging.lastResort is not None and not _is_taken_elsewhere(record.name):
+        if record.name == ANNOUNCER and logging.lastResort is not None and not _is_handled(record):
             logging.lastResort.handle(record)
         return is_handled
 
@@ -125,7 +126,7 @@ def _add_root_handler(reporter: Reporter) -> None:
 
 def _add_lead_up(reporter: Reporter) -> None:
     """Attach a LeadUpHandler after each LogHandler, where none is yet."""
-    for logger in _loggers():
+    for logger in all_loggers():
         kinds = {type(handler) for handler in logger.handlers}
         if LeadUpHandler not in kinds and any(issubclass(kind, LogHandler) for kind in kinds):
             handler = LeadUpHandler()
@@ -143,21 +144,8 @@ def _attach_again(handler: logging.Handler) -> None:
 
 
 def _has_handler() -> bool:
-    return any(isinstance(handler, LogHandler) for logger in _loggers() for handler in logger.handlers)
+    return any(isinstance(handler, LogHandler) for logger in all_loggers() for handler in logger.handlers)
 
 
-def _loggers() -> list[logging.Logger]:
-    manager = logging.Logger.manager
-    named = [logger for logger in list(manager.loggerDict.values()) if isinstance(logger, logging.Logger)]
-    return [logging.getLogger(), *named]
-
-
-def _is_taken_elsewhere(name: str) -> bool:
-    logger: logging.Logger | None = logging.getLogger(name)
-    while logger is not None:
-        if any(not getattr(handler, "is_tocsin", False) for handler in logger.handlers):
-            return True
-        if not logger.propagate:
-            return False
-        logger = logger.parent
-    return False
+def _is_handled(record: logging.LogRecord) -> bool:
+    return is_handled_elsewhere(logging.getLogger(record.name))

@@ -1,7 +1,7 @@
 """Our own failures: what went wrong inside tocsin goes in; a line on stderr and a record of `tocsin.internal` leave.
 
 Never into our own sinks. The first complaint of a sort is told in full, later ones at most once a minute with the
-number that was kept back. Nothing here raises.
+number that was kept back. Nothing here raises, but what a signal handler raised is let through.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tocsin import system
 from tocsin.event import limits
 from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import type_name
+from tocsin.system.interrupts import let_present_through, let_through
 
 __all__ = ["LOGGER", "complain", "is_own_work", "own_work", "say", "swallowed"]
 
@@ -62,8 +63,8 @@ def say(text: str) -> None:
         if type(stream) is not io.TextIOWrapper or not _written(stream, line):
             stream.write(line)
             stream.flush()
-    except Exception:  # noqa: BLE001 - sys.stderr may be anybody's object, or be written to by the thread we interrupt
-        return
+    except Exception as own:  # noqa: BLE001 - sys.stderr may be anybody's, or be written to by the thread we interrupt
+        let_through(own)
 
 
 def _written(stream: io.TextIOWrapper, line: str) -> bool:
@@ -80,14 +81,20 @@ def complain(sort: str, text: str, fault: BaseException | None = None) -> None:
 
     ``sort`` names the place, such as ``intake``; complaints of one sort share a budget. ``fault``, where given,
     is shown with its traceback the first time. Counted in `swallowed` when there is a fault.
+
+    Raises what is no failure of ours: ``fault``, or the exception that the caller handles, if a signal handler of the
+    application's has raised it.
     """
     global _swallowed
+    let_through(fault)
+    let_present_through()
     if fault is not None:
         _swallowed += 1
     try:
         _tell(sort, text, fault)
-    except Exception:  # noqa: BLE001 - a foreign logging handler may raise, or no call be left; a complaint must not
+    except Exception as own:  # noqa: BLE001 - a foreign handler may raise, or no call be left; a complaint must not
         try:
+            let_through(own)
             say(f"{sort}: failed, and so did telling of it")
         except RecursionError:
             return

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["BAD", "bad_server", "free_port"]
+__all__ = ["BAD", "bad_server"]
 
 _DRIP_S: Final = 0.05
 
@@ -89,10 +89,3 @@ def bad_server(
         end.set()
         accepting.join()
         listener.close()
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
 
+from ports import free_port
+
 __all__ = ["Between", "Mode", "between"]
 
 Mode: TypeAlias = Literal["passes", "refuses", "silent", "resets", "drips", "cuts"]
@@ -32,8 +34,7 @@ class Between:
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._mode: Mode = "passes"
         self.met = 0
         self.strikes = 0

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from ports import free_port
 
 HOME: Final = Path(os.environ.get("TOCSIN_TEST_BUGSINK") or Path(__file__).parents[2] / ".venv-bugsink")
 COMMAND: Final = "tools/venv-bugsink .venv-bugsink python3.11"
@@ -60,9 +60,7 @@ class Bugsink:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port: int = sock.getsockname()[1]
+        self.port = free_port()
         self._environ = {
             "PATH": f"{HOME}/bin:/usr/bin:/bin",
             "PYTHONPATH": str(folder),

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from postgres import Postgres
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests in a browser to the end: its driver leaves an event loop running, which asyncio.run refuses."""
+    items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certs:
     """Return an authority and a server certificate for localhost and 127.0.0.1."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_servers import free_port
+from ports import free_port
 
 from how_to import unpack
 

@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ports import free_port
+
 __all__ = ["ASGI", "WSGI", "Said", "Served", "command", "drain", "serving_django", "serving_runserver"]
 
 START_S = 60.0
@@ -100,9 +102,7 @@ def serving_runserver(folder: Path) -> AbstractContextManager[Served]:
 
 @contextmanager
 def _serving(arguments: list[str], folder: Path, environ: Mapping[str, str]) -> Iterator[Served]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -24,8 +24,8 @@ from typing import Final
 
 import pytest
 from certs import Certs
+from ports import free_ports
 from postgres import LEASH
-from syslogd import free_ports
 
 __all__ = ["PASSWORD", "USER", "Exim", "running"]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from ports import free_ports
 from postgres import LEASH
-from syslogd import free_ports
 
 __all__ = ["MariaDB", "running"]
 

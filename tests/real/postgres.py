@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from syslogd import free_ports
+from ports import free_ports
 
 __all__ = ["LEASH", "Postgres", "binaries", "running"]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from ports import free_port
 
 __all__ = ["running"]
 
@@ -35,9 +36,7 @@ def running() -> Iterator[str]:
     found = shutil.which("redis-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin")
     if found is None:
         pytest.skip("no Redis; on Debian: apt-get install -y redis-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="tocsin-redis-") as folder:
         command = [found, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
         with (Path(folder) / "out.log").open("wb") as log:

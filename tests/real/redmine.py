@@ -23,8 +23,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from ports import free_ports
 from postgres import LEASH
-from syslogd import free_ports
 
 __all__ = ["KEYS", "RedmineServer", "running"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from bad_servers import free_port
+from ports import free_port
 
 __all__ = ["SERVERS", "Kind", "Server"]
 

@@ -19,8 +19,9 @@ from typing import Any, Final
 
 import pytest
 from certs import Certs
+from ports import free_ports
 
-__all__ = ["RSYSLOG", "SYSLOG_NG", "Daemon", "free_ports"]
+__all__ = ["RSYSLOG", "SYSLOG_NG", "Daemon"]
 
 RSYSLOG: Final = "rsyslogd"
 SYSLOG_NG: Final = "syslog-ng"
@@ -31,22 +32,6 @@ _LEASH: Final = (
 )
 _STARTED_S: Final = 20.0
 _ARRIVED_S: Final = 15.0
-
-
-def free_ports(number: int) -> list[int]:
-    """Return ports that are free for TCP and UDP at this moment."""
-    found: list[int] = []
-    while len(found) < number:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            if port not in found:
-                found.append(port)
-    return found
 
 
 class Daemon:

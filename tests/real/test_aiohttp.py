@@ -22,7 +22,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import aiohttp  # noqa: E402
 from aiohttp import ClientResponse, ClientSession, web  # noqa: E402
 from aiohttp.test_utils import TestClient, TestServer  # noqa: E402
-from test_asgi_servers import PATIENCE_S, Shop, running, wait_until_up  # noqa: E402
+from asgi_servers import PATIENCE_S, Shop, running, wait_until_up  # noqa: E402
 
 import tocsin  # noqa: E402
 from how_to import unpack  # noqa: E402
@@ -280,6 +280,7 @@ def test_handler_that_runs_out_of_time_is_answered_as_aiohttp_does(events: Captu
     event = events.assert_one(TimeoutError, kind="traceback")
     assert len(events) == 1
     assert (answer.status, ours) == (bare.status, body) == (504, body)
+    assert answer.headers["Content-Type"] == bare.headers["Content-Type"]
     assert answer.headers["X-Error-Id"] == event.error_id
 
 
@@ -375,9 +376,10 @@ _GET = "GET {path} HTTP/1.1\r\nHost: localhost\r\n"
 )
 def test_clients_that_leave_are_no_report(events: Captured, view: View, more: str, is_cancelled: bool) -> None:
     """With handlers that aiohttp cancels then, and without."""
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def watched(request: web.Request) -> Any:
+        begun.set()
         try:
             return await view(request)
         finally:
@@ -393,7 +395,7 @@ def test_clients_that_leave_are_no_report(events: Captured, view: View, more: st
         if view in (_write_on, _chat_on):
             await reader.read(100)
         else:
-            await asyncio.sleep(0.05)
+            await asyncio.wait_for(begun.wait(), PATIENCE_S)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         writer.transport.abort()
         await asyncio.wait_for(ended.wait(), PATIENCE_S)

@@ -14,8 +14,8 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 from served_frameworks import WAITING  # noqa: E402
-from test_asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 
 FRAMEWORKS = {
     "starlette": "/failing/{name}",

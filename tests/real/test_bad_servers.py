@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from bad_servers import BAD, bad_server, free_port, silent
+from bad_servers import BAD, bad_server, silent
+from ports import free_port
 
 from tocsin.config.settings import SinkTable
 from tocsin.sinks import registry

@@ -78,7 +78,7 @@ def test_every_measure_can_be_loaded_and_measures_tocsin(tmp_path: Path) -> None
         "measure.variants.values()))\n"
         "    print(name)\n"
     )
-    assert len(in_bench(code, tmp_path).split()) == 12
+    assert len(in_bench(code, tmp_path).split()) == 14
 
 
 def test_a_peer_that_is_not_installed_is_left_out_with_the_reason(tmp_path: Path) -> None:

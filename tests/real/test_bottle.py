@@ -16,7 +16,7 @@ pytest.importorskip("webtest", reason="no webtest; pip install webtest")
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from test_asgi_servers import Shop, running, wait_until_up  # noqa: E402
+from asgi_servers import Shop, running, wait_until_up  # noqa: E402
 from webtest import TestApp  # noqa: E402
 from wsgi_servers import gunicorn  # noqa: E402
 
@@ -193,8 +193,11 @@ def test_exception_that_an_error_carries_is_a_fault(events: Captured) -> None:
     def carries() -> None:
         raise bottle.HTTPError(500, "ours", exception=ValueError("carried"))
 
-    ask(installed(app), "/carries")
-    assert events.assert_one(ValueError).exception.message == "carried"
+    plain = ask(TestApp(app), "/carries")
+    answer = ask(installed(app), "/carries")
+    event = events.assert_one(ValueError)
+    assert event.exception.message == "carried"
+    assert (answer.body, answer.headers["X-Error-Id"]) == (plain.body, event.error_id)
 
 
 def test_application_that_catches_nothing_lets_the_exception_leave(events: Captured) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from how_to import unpack
 from http_receiver import HttpReceiver, http_receiver
@@ -50,11 +50,6 @@ def sentry_events(server: HttpReceiver) -> list[dict[str, Any]]:
             if json.loads(header).get("type") == "event":
                 found.append(json.loads(payload))
     return sorted(found, key=lambda event: str(event["timestamp"]))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def dsn(server: HttpReceiver) -> str:

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 from container import USER, Container, require
+from ports import free_port
 
 from how_to import PAGES, files_of
 
@@ -312,13 +313,6 @@ def pods(tmp_path: Path) -> Iterator[Callable[[str], Pod]]:
         yield pod
         for each in made:
             each.end()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_all_works_where_only_the_spool_can_be_written(pods: Callable[[str], Pod]) -> None:

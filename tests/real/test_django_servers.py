@@ -19,6 +19,7 @@ for needed in ("django", "gunicorn", "uvicorn"):
     pytest.importorskip(needed, reason=f"no {needed}; pip install {needed}")
 
 from django_server import ASGI, WSGI, Served, command, drain, serving_django, serving_runserver  # noqa: E402
+from ports import free_port  # noqa: E402
 
 HERE = Path(__file__).parent
 SERVERS = {"gunicorn": (WSGI, "wsgi"), "uvicorn": (ASGI, "asgi")}
@@ -107,8 +108,7 @@ def test_many_errors_were_many_mails_and_are_one(tmp_path: Path) -> None:
     for name in ("before", "after"):
         folder, box = page / name, Mailbox()
         shutil.copy(page / "urls.py", folder)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         for file in folder.iterdir():
             file.write_text(file.read_text("utf-8").replace("2525", str(port)), "utf-8")
         application = "django.core.wsgi:get_wsgi_application()"

@@ -27,7 +27,8 @@ pytest.importorskip("aiosmtpd", reason="no aiosmtpd; pip install aiosmtpd")
 from mailbox import Mailbox, serving, text_of
 
 from aiosmtpd.smtp import AuthResult
-from syslogd import RSYSLOG, Daemon, free_ports
+from ports import free_ports
+from syslogd import RSYSLOG, Daemon
 
 import tocsin
 from tocsin import handlers

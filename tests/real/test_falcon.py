@@ -20,7 +20,7 @@ import falcon  # noqa: E402
 import falcon.asgi  # noqa: E402
 import falcon.inspect  # noqa: E402
 import falcon.testing  # noqa: E402
-from test_asgi_servers import Shop, running, uvicorn, wait_until_up  # noqa: E402
+from asgi_servers import Shop, running, uvicorn, wait_until_up  # noqa: E402
 from wsgi_servers import gunicorn  # noqa: E402
 
 import tocsin  # noqa: E402
@@ -238,6 +238,7 @@ def test_errors_and_statuses_are_answers(events: Captured, is_async: bool, answe
 
     plain, found = ask(bare(is_async, view)), ask(tocsin.install(bare(is_async, view)))
     assert [event.kind for event in events] == kinds
+    assert [event.request.route for event in events] == ["/order/{number}"] * len(kinds)
     assert (found.status, found.content) == (plain.status, plain.content)
     assert len(error_ids(found)) == (kinds == ["error"])
 
@@ -306,7 +307,17 @@ def test_value_that_cannot_be_rendered_is_reported(events: Captured, is_async: b
         resp.media = object()
 
     answer = ask(tocsin.install(bare(is_async, view)))
-    assert error_ids(answer) == [events.assert_one(TypeError).error_id]
+    event = events.assert_one(TypeError)
+    assert error_ids(answer) == [event.error_id]
+    assert event.request.route == "/order/{number}"
+
+
+def test_our_page_keeps_what_the_answer_varies_by(events: Captured, is_async: bool) -> None:
+    def view(req: Any, resp: Any) -> None:
+        resp.append_header("Vary", "Origin")
+        raise ValueError("no such order")
+
+    assert ask(tocsin.install(bare(is_async, view))).headers["Vary"] == "Origin, Accept"
 
 
 def test_stream_that_breaks_is_reported_with_its_request(events: Captured, is_async: bool) -> None:

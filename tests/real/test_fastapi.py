@@ -28,7 +28,7 @@ from starlette.requests import Request  # noqa: E402
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette would rather have a client that has just been made
     from fastapi.testclient import TestClient
-from test_asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
+from asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 
 import tocsin  # noqa: E402
 from asgi_crowd import busy, crowd, strays  # noqa: E402

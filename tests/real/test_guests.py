@@ -215,6 +215,8 @@ def differing(run: Run, plan: Plan, client: str, bare: Seen, guarded: Seen) -> s
         return ""  # PEP 3333; uWSGI sends no body after a first start with exc_info, or raises a SystemError
     if plan.environ == "cleared" and plan.body == "file":
         return ""  # the wrapper is not found again where the environ named it, so the file goes out in chunks
+    if plan.body == "file" and plan.start == "never" and b"Error id: " in guarded.raw:
+        return ""  # an empty one: to tell it from others it would have to be read; no server sends it either
     for name in ("unmarked", "steps", "raised"):
         was, now = getattr(bare, name), getattr(guarded, name)
         if was != now:

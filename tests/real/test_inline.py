@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from how_to import unpack
 
@@ -34,12 +35,6 @@ os.kill(os.getpid(), getattr(signal, sys.argv[1]))
 event["size"] = [3, 2]
 print(handler.handler(event, SimpleNamespace(function_name="thumbnail")))
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def function(folder: Path, port: int) -> Path:

@@ -22,9 +22,10 @@ from typing import Any, TypeAlias
 import pytest
 from between import Between, Mode, between
 from certs import Certs
+from ports import free_ports
 from postgres import Postgres
 from receiver import Receiver, clean_environ, wait_for
-from syslogd import RSYSLOG, Daemon, free_ports
+from syslogd import RSYSLOG, Daemon
 from tracd import PASSWORDS, TracServer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL, and servers of Linux")

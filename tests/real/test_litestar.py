@@ -17,18 +17,19 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 pytest.importorskip("litestar", reason="no litestar; pip install litestar")
 
+from asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 from litestar import Litestar, Request, Response, Router, WebSocket, get, post, websocket  # noqa: E402
 from litestar.background_tasks import BackgroundTask  # noqa: E402
 from litestar.exceptions import (  # noqa: E402
     HTTPException,
     InternalServerException,
     NotAuthorizedException,
+    ServiceUnavailableException,
     WebSocketException,
 )
 from litestar.logging import LoggingConfig  # noqa: E402
 from litestar.response import Stream  # noqa: E402
 from litestar.testing import TestClient  # noqa: E402
-from test_asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 
 from asgi_crowd import busy, crowd, strays  # noqa: E402
 from how_to import unpack  # noqa: E402
@@ -184,11 +185,11 @@ def test_fault_is_told_once_with_its_route(events: Captured, path: str, told: st
 
 
 def test_broken_stream_is_told_as_what_broke_it(events: Captured) -> None:
-    """Not as the two exceptions that Litestar puts around what comes after the start of an answer."""
+    """Not as the two exceptions that Litestar puts around it, nor as the group of the task that sends it."""
     client(make(), events).get("/orders/stream")
     [event] = events
-    assert event.exception.type == "ExceptionGroup"
-    assert [member.message for member in event.exception.members] == ["stream"]
+    assert event.message == "ValueError: stream"
+    assert event.exception.frames[-1].function == "stream.<locals>.chunks"
 
 
 def test_answer_that_cannot_be_serialised_is_a_fault(events: Captured) -> None:
@@ -219,6 +220,18 @@ def test_internal_server_exception_keeps_its_answer_and_is_told(events: Captured
 def test_http_exception_is_an_answer(events: Captured, status: int) -> None:
     answer = client(make(), events).get(f"/orders/meant/{status}")
     assert (answer.status_code, answer.headers.get("x-error-id")) == (status, None)
+    events.assert_none()
+
+
+def test_service_that_says_it_is_unavailable_is_no_fault(events: Captured) -> None:
+    """Litestar derives this exception from the one of 500."""
+
+    @get("/closed")
+    async def closed() -> None:
+        raise ServiceUnavailableException("counting the stock")
+
+    answer = client(Litestar([closed]), events).get("/closed")
+    assert (answer.status_code, answer.headers.get("x-error-id")) == (503, None)
     events.assert_none()
 
 

@@ -24,6 +24,7 @@ from tocsin.sinks.mail import MailSink
 aiosmtpd = pytest.importorskip("aiosmtpd", reason="no aiosmtpd; pip install aiosmtpd")
 from aiosmtpd.controller import Controller  # noqa: E402
 from aiosmtpd.smtp import AuthResult, LoginPassword  # noqa: E402
+from ports import free_port  # noqa: E402
 
 NEW = notice("new", issue())
 # Long enough for a busy machine, short enough for a test of silence.
@@ -72,9 +73,7 @@ def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data:
 
 @contextmanager
 def serving(box: Mailbox, **settings: Any) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(box, hostname="127.0.0.1", port=port, **settings)
     controller.start()
     try:

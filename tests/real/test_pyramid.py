@@ -19,12 +19,12 @@ pytest.importorskip("webtest", reason="no webtest; pip install webtest")
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from asgi_servers import Shop, running, wait_until_up  # noqa: E402
 from pyramid.config import Configurator  # noqa: E402
 from pyramid.exceptions import ConfigurationError  # noqa: E402
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden, HTTPInternalServerError, HTTPNotFound  # noqa: E402
 from pyramid.request import Request  # noqa: E402
 from pyramid.response import Response  # noqa: E402
-from test_asgi_servers import Shop, running, wait_until_up  # noqa: E402
 from webtest import TestApp  # noqa: E402
 from wsgi_servers import gunicorn  # noqa: E402
 
@@ -88,6 +88,17 @@ def test_what_an_exception_was_raised_during_is_told_and_not_that_pyramid_found_
     event = events.assert_one(ValueError)
     assert event.exception.context.type == "KeyError"
     assert event.exception.context.context is None
+
+
+def test_fields_of_the_block_that_an_exception_left_travel_with_it(events: Captured) -> None:
+    def view(request: Any) -> Any:
+        with tocsin.context(order_id=7):
+            raise ValueError("no such order")
+
+    answer = served(view).get("/order/7", status=500)
+    event = events.assert_one(ValueError)
+    assert event.fields["order_id"] == 7
+    assert event.error_id in answer.text
 
 
 def test_callbacks_find_the_exception_in_the_request(events: Captured) -> None:
@@ -221,6 +232,27 @@ def reraising_tween_factory(handler: View, registry: Any) -> View:
             return Response("from the tween", 418)
 
     return tween
+
+
+def marking_tween_factory(handler: View, registry: Any) -> View:
+    """Put a header on every answer, those of exception views too."""
+
+    def marking_tween(request: Any) -> Any:
+        response = handler(request)
+        response.headers["X-Marked"] = "yes"
+        return response
+
+    return marking_tween
+
+
+def test_tweens_of_the_application_stay_around_the_exception_views(events: Captured) -> None:
+    def prepare(config: Configurator) -> None:
+        config.add_tween(f"{__name__}.marking_tween_factory")
+        config.add_exception_view(lambda exc, request: Response("sold out", status=409), context=ValueError)
+
+    answer = served(prepare=prepare).get("/order/7", status=409)
+    assert (answer.text, answer.headers["X-Marked"]) == ("sold out", "yes")
+    events.assert_none()
 
 
 def test_what_an_inner_tween_answers_is_no_fault(events: Captured) -> None:

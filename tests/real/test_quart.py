@@ -15,9 +15,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 pytest.importorskip("quart", reason="no quart; pip install quart")
 
+from asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 from quart import Blueprint, Quart, Response, abort, request, websocket  # noqa: E402
 from quart.testing.connections import WebsocketDisconnectError  # noqa: E402
-from test_asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 
 from asgi_crowd import busy, crowd, strays  # noqa: E402
 from how_to import unpack  # noqa: E402
@@ -195,6 +195,17 @@ def test_abort_is_an_answer(events: Captured, status: int, kinds: list[str]) -> 
     answer = ask(make(), f"/aborts/{status}", events)
     assert (answer.status_code, answer.headers.get("x-error-id")) == (status, None)
     assert [event.kind for event in events] == kinds
+
+
+def test_our_page_keeps_what_the_answer_varies_by(events: Captured) -> None:
+    app = make()
+
+    @app.after_request
+    async def varied(response: Response) -> Response:
+        response.headers["Vary"] = "Origin"
+        return response
+
+    assert ask(app, "/orders/7", events).headers["Vary"] == "Origin, Accept"
 
 
 @pytest.mark.parametrize("key", [500, Exception, ValueError])

@@ -239,7 +239,7 @@ def test_nothing_in_an_event_leaves_its_code_block(redmine: RedmineServer, chrom
     number = issue_of(redmine, event)["id"]
     page = chromium.new_page()
     page.goto(f"{redmine.url}/issues/{number}")
-    for part, blocks in (("div.issue .description .wiki", 4), ("#history .has-notes .wiki", 2)):
+    for part, blocks in (("div.issue .description .wiki", 5), ("#history .has-notes .wiki", 2)):
         area = page.locator(part)
         assert area.count() == 1
         assert area.locator("a, img, h1, h2, b, i, strong, em, .evil").count() == 0

@@ -24,6 +24,7 @@ from postgres import Postgres
 pytest.importorskip("sqlalchemy", reason="no SQLAlchemy; pip install SQLAlchemy")
 pytest.importorskip("aiosmtpd", reason="no aiosmtpd; pip install aiosmtpd")
 from aiosmtpd.controller import Controller
+from ports import free_port
 
 WORKER = Path(__file__).with_name("shared_worker.py")
 TOCSIN = Path(sys.executable).with_name("tocsin")
@@ -49,11 +50,7 @@ class Mailbox:
         return "250 OK"
 
     def serve(self) -> Controller:
-        import socket
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         controller = Controller(self, hostname="127.0.0.1", port=port)
         controller.start()
         return controller

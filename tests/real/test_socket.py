@@ -22,8 +22,8 @@ from typing import Any, ClassVar
 
 import pytest
 from certs import Certs, make_certs
+from ports import free_ports
 from receiver import Receiver, clean_environ, wait_for
-from syslogd import free_ports
 
 from broken_shop import ERROR, TRACEBACK
 from tocsin.config.setting import parse_table

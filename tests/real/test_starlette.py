@@ -29,7 +29,7 @@ from starlette.routing import Host, Mount, Route, Router  # noqa: E402
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette would rather have a client that has just been made
     from starlette.testclient import TestClient
-from test_asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
+from asgi_servers import SERVERS, Shop, running, skip_if_missing, wait_until_up  # noqa: E402
 
 from asgi_crowd import busy, crowd, strays  # noqa: E402
 from how_to import unpack  # noqa: E402

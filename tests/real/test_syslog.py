@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from certs import Certs, make_certs
-from syslogd import RSYSLOG, SYSLOG_NG, Daemon, free_ports
+from ports import free_ports
+from syslogd import RSYSLOG, SYSLOG_NG, Daemon
 
 from broken_shop import ERROR, TRACEBACK, WARNING, hostile_event
 from syslog_reading import parse

@@ -316,7 +316,7 @@ def test_nothing_in_an_event_leaves_its_code_block(trac: TracServer, chromium: B
         assert area.count() == 1
         assert area.locator("a, img, h1, h2, b, i, strong, .evil, .system-message").count() == 0
         blocks = area.locator("pre.wiki")
-        assert blocks.count() == (4 if "description" in part else 2)
+        assert blocks.count() == (5 if "description" in part else 2)
         outside = area.evaluate(OUTSIDE_CODE)
         assert "evil" not in re.sub(r"release|\S*evil\.example\?x\S*", "", outside.lower())
     assert page.locator("#ticket h2 .summary a, #trac-ticket-title a.ext-link").count() == 0

@@ -20,6 +20,7 @@ from typing import Any, Final
 from urllib.request import Request, urlopen
 
 import pytest
+from ports import free_port
 
 __all__ = ["PASSWORDS", "TracServer", "require_trac"]
 
@@ -81,9 +82,7 @@ class TracServer:
         self._folder = folder
         self._projects: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         lines = [
             f"{user}:{{SHA}}{base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()}\n"
             for user, password in PASSWORDS.items()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 __all__ = ["SERVERS", "VIA_ASGI", "Answer", "Server", "gunicorn", "skip_if_missing"]
 
@@ -126,9 +127,7 @@ class Server:
     def __init__(self, command: Command, record: Path, site: str = "served", **more: str) -> None:
         self._record = record
         self._asked = 0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.log = record.with_suffix(".log").open("wb")
         self._process = subprocess.Popen(
             command(site, self.port),

@@ -1,13 +1,25 @@
-"""The parts of an exception, read by the interpreter's own slots: no foreign attribute code runs."""
+"""The parts of an exception, of a class and of an object, read by the interpreter's own slots: no foreign code runs."""
 
 from __future__ import annotations
 
-from types import TracebackType
+from types import GetSetDescriptorType, TracebackType
 from typing import Any, Final
 
 from tocsin.event import limits
 
-__all__ = ["args", "attributes", "cause", "context", "members", "mro", "namespace", "notes", "successor", "traceback"]
+__all__ = [
+    "args",
+    "attributes",
+    "cause",
+    "context",
+    "members",
+    "mro",
+    "namespace",
+    "notes",
+    "stored",
+    "successor",
+    "traceback",
+]
 
 # A class may define properties or `__getattribute__`; these descriptors look past both.
 _ARGS: Final = BaseException.__dict__["args"].__get__
@@ -80,3 +92,16 @@ def mro(cls: type) -> tuple[type, ...]:
 def namespace(cls: type) -> Any:
     """Return a read-only view of what a class body defined."""
     return _NAMESPACE(cls)
+
+
+def stored(value: object) -> dict[str, Any]:
+    """Return the very dict of what was set on an object, nothing where it has none: a lazy one does not wake.
+
+    It may be derived from dict, so ask it by `dict.get`.
+    """
+    for cls in mro(type(value)):
+        slot = namespace(cls).get("__dict__")
+        if type(slot) is GetSetDescriptorType:
+            found: Any = slot.__get__(value)
+            return found if issubclass(type(found), dict) else {}  # a class has a proxy
+    return {}

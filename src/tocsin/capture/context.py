@@ -14,12 +14,13 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tocsin.capture.present import NOTHING, PRESENT, Present, leave, remember
+from tocsin.capture.present import PRESENT, Present, leave, remember, table
 from tocsin.capture.requests import find_environ
 from tocsin.capture.scopes import ENVIRON, SCOPE, Scope
+from tocsin.event import limits
 from tocsin.event.errors import ConfigError
 
-__all__ = ["context"]
+__all__ = ["context", "is_coroutine_function"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -39,30 +40,42 @@ class context:
     something is reported, and neither copied: an object that changes is shown as it is then. Costs nothing where
     nothing is reported but a context variable.
 
-    Raises ConfigError for what can't be wrapped: a generator function runs in the contexts of whoever asks for its
-    items; write ``with`` inside it.
+    Raises ConfigError for what can't be wrapped, such as a property: a generator function runs in the contexts of
+    whoever asks for its items; write ``with`` inside it.
     """
 
     __slots__ = ("_said", "_tokens")
 
     def __init__(self, *, tags: Mapping[str, Any] | None = None, **fields: Any) -> None:
-        self._said = Present(fields, tags or NOTHING)
-        self._tokens: list[Token[Present]] = []
+        self._said = Present(fields, table(tags))
+        self._tokens: list[Token[Present]] = []  # threads and tasks may share one object
 
     def __enter__(self) -> context:
         self._tokens.append(PRESENT.set(PRESENT.get().within(self._said)))
         return self
 
     def __exit__(self, _: type[BaseException] | None, exc: BaseException | None, __: TracebackType | None) -> None:
-        if exc is not None:
-            remember(exc)
-        leave(PRESENT, self._tokens.pop())
+        try:
+            if exc is not None:
+                remember(exc)
+        finally:  # a signal handler may raise just now
+            for token in reversed(self._tokens.copy()):
+                if leave(PRESENT, token):  # another's can't be left here
+                    self._tokens.remove(token)
+                    break
+            else:  # entered in another context, by a generator that is closed late; which token was its is not known
+                del self._tokens[: -limits.LATE_CONTEXTS]
 
     def __call__(self, function: _F) -> _F:
+        outer: Any = type(function)
+        if outer in (staticmethod, classmethod):
+            return outer(self(function.__func__))  # type: ignore[attr-defined, no-any-return]
+        if not callable(function):
+            raise ConfigError(f"context() wraps functions, not {type(function).__name__} objects")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigError("context() can't wrap a generator function; write `with tocsin.context(…):` inside it")
         entered = _Carried(PRESENT.get().within(self._said), _carried_scope())
-        if inspect.iscoroutinefunction(function):
+        if is_coroutine_function(function):
 
             @wraps(function)
             async def wrapped(*args: Any, **named: Any) -> Any:
@@ -77,6 +90,11 @@ class context:
                     return function(*args, **named)
 
         return wrapped  # type: ignore[return-value]
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Tell whether a call gives a coroutine, of an object with an ``async def __call__`` too."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 class _Carried:
@@ -96,11 +114,13 @@ class _Carried:
         self._tokens = PRESENT.set(PRESENT.get().within(self._present)), SCOPE.set(scope)
 
     def __exit__(self, _: type[BaseException] | None, exc: BaseException | None, __: TracebackType | None) -> None:
-        if exc is not None:
-            remember(exc)
-        present, scope = self._tokens
-        leave(SCOPE, scope)
-        leave(PRESENT, present)
+        try:
+            if exc is not None:
+                remember(exc)
+        finally:
+            present, scope = self._tokens
+            leave(SCOPE, scope)
+            leave(PRESENT, present)
 
 
 def _carried_scope() -> Scope | None:

@@ -15,13 +15,16 @@ from tocsin.event import limits
 from tocsin.event.environ import LEAD_UP
 from tocsin.event.model import LogLine
 from tocsin.event.scrub import Scrubber
+from tocsin.system.interrupts import let_through
 
 __all__ = ["keep", "lines"]
 
 
-# Values that stay as they are; by id, since a metaclass may define `__hash__`.
-_LASTING: Final = frozenset(map(id, (str, int, float, bool, type(None))))
+# Values that stay as they are, and small; by id, since a metaclass may define `__hash__`.
+_LASTING: Final = frozenset(map(id, (float, bool, type(None))))
 _KEPT_CHARS: Final = 2 * limits.LEAD_UP_CHARS
+_KEPT_ARGS: Final = 64
+_HUGE: Final = 1 << 64  # the text of a huge number is refused by the interpreter
 
 
 class _Kept(NamedTuple):
@@ -30,6 +33,9 @@ class _Kept(NamedTuple):
     logger: str
     message: str  # unmasked: most requests are never reported
     args: tuple[Any, ...]  # what is still to be filled in
+
+    def __repr__(self) -> str:
+        return "<kept by tocsin>"  # it lies in the environ, which applications log and show, and is not masked yet
 
 
 def keep(record: logging.LogRecord, length: int, covers: Callable[[str], bool]) -> None:
@@ -54,11 +60,16 @@ def keep(record: logging.LogRecord, length: int, covers: Callable[[str], bool]) 
 
 def _is_lasting(message: Any, args: Any) -> bool:
     """Tell whether a message can be made later just as well, from short values that can't change."""
-    return type(args) is tuple and all(id(type(each)) in _LASTING and _is_short(each) for each in (message, *args))
+    if type(message) is not str or type(args) is not tuple or len(args) > _KEPT_ARGS:
+        return False
+    return all(map(_lasts, (message, *args)))
 
 
-def _is_short(value: Any) -> bool:
-    return type(value) is not str or len(value) <= _KEPT_CHARS
+def _lasts(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _KEPT_CHARS
+    return -_HUGE < value < _HUGE if kind is int else id(kind) in _LASTING
 
 
 def lines(environ: Mapping[str, Any], scrubber: Scrubber) -> tuple[LogLine, ...]:
@@ -84,5 +95,6 @@ def _formatted(message: str, args: tuple[Any, ...]) -> str:
         return message
     try:
         return message % args
-    except Exception:  # noqa: BLE001 - a wrong format string fails in many ways; what was meant is still told
+    except Exception as fault:  # noqa: BLE001 - a wrong format fails in many ways; what was meant is still told
+        let_through(fault)
         return f"{message} {args!r}"

@@ -13,6 +13,7 @@ from tocsin.capture.veils import VEILS, hidden
 from tocsin.event import limits
 from tocsin.event.patterns import MASK
 from tocsin.event.scrub import Scrubber
+from tocsin.system.interrupts import let_through
 
 __all__ = ["LocalsReader", "LocalsRoom", "Stop"]
 
@@ -179,7 +180,8 @@ def _variables(frame: FrameType, lasti: int) -> list[tuple[Any, Any]]:
     try:
         space = frame.f_locals
         variables = list(islice(space.items(), limits.LOCALS * 4))
-    except Exception:  # noqa: BLE001 - another thread runs the frame, or changes the dict: no variables, no harm
+    except Exception as fault:  # noqa: BLE001 - another thread runs the frame, or changes the dict: no harm
+        let_through(fault)
         return []
     is_running = _IS_SNAPSHOT and frame.f_lasti != lasti
     if is_running and sys.gettrace() is None and sys.getrefcount(space) == _OWN_REFERENCES:

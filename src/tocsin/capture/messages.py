@@ -9,6 +9,7 @@ from tocsin.capture import anatomy
 from tocsin.capture.plain import plain
 from tocsin.event import limits
 from tocsin.event.typename import type_name
+from tocsin.system.interrupts import let_through
 
 __all__ = ["TRUSTED_MODULES", "message_of"]
 
@@ -33,6 +34,7 @@ def message_of(exc: BaseException) -> str:
     try:
         return _message(exc)[: limits.MESSAGE_CHARS * 2]
     except Exception as fault:  # noqa: BLE001 - whatever a hostile exception does, its type is still told
+        let_through(fault)
         return f"<message not to be had: {type_name(type(fault))}>"
 
 

@@ -17,28 +17,42 @@ from typing import Any, Final, NamedTuple
 
 from tocsin.capture import anatomy
 from tocsin.capture.requests import find_environ
+from tocsin.complaints import complain
 from tocsin.event import limits
 from tocsin.event.environ import RAISED
 from tocsin.event.model import Task
+from tocsin.event.typename import type_name
+from tocsin.system.interrupts import let_through
 
-__all__ = ["NOTHING", "PRESENT", "Present", "leave", "present_of", "remember"]
+__all__ = ["NOTHING", "PRESENT", "Present", "leave", "present_of", "remember", "table"]
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _KEY: Final = "__tocsin_raised__"
 
 
 class Present(NamedTuple):
-    """Hold unmasked fields and tags, the innermost task, and what holds around."""
+    """Hold unmasked fields and tags, the innermost task, and what holds around, ``depth`` levels of it."""
 
     fields: Mapping[str, Any] = NOTHING
     tags: Mapping[str, Any] = NOTHING
     task: Task | None = None
     outer: Present | None = None
+    depth: int = 0
+
+    def __repr__(self) -> str:
+        return "<known to tocsin>"  # it lies in the environ, which applications log and show, and is not masked yet
 
     def within(self, inner: Present) -> Present:
-        """Return what holds when ``inner`` is entered here; of equal names the inner one's count."""
+        """Return what holds when ``inner`` is entered here; of equal names the inner one's count.
+
+        Every so many levels what is around is forgotten: a task that starts its own successor, time and again, is in
+        all that its predecessors were in.
+        """
         fields, tags = {**self.fields, **inner.fields}, {**self.tags, **inner.tags}
-        return Present(fields, tags, inner.task or self.task, self)
+        task = inner.task or self.task
+        if self.depth >= limits.PRESENT_DEPTH:
+            return Present(fields, tags, task)
+        return Present(fields, tags, task, self, self.depth + 1)
 
     def is_within(self, outer: Present) -> bool:
         """Tell whether it was entered in ``outer``, at whatever depth."""
@@ -61,12 +75,28 @@ class _Outside(threading.local):
 _outside: Final = _Outside()
 
 
-def leave(variable: ContextVar[Any], token: Token[Any]) -> None:
-    """Give a context variable its value of before, where that is still this context."""
+def leave(variable: ContextVar[Any], token: Token[Any]) -> bool:
+    """Give a context variable its value of before, where that is still this context; return whether it is."""
     try:
         variable.reset(token)
-    except ValueError:
-        pass  # a coroutine that is closed late is closed in whatever context the collector runs in
+    except (ValueError, RuntimeError):
+        # A coroutine that is closed late is closed in whatever context the collector runs in; and of an object that is
+        # shared, another thread may just have used its token.
+        return False
+    return True
+
+
+def table(given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return what was given as tags or fields, nothing in place of what is no mapping: said wrong, it costs no work."""
+    if given is None:
+        return NOTHING
+    if type(given) is dict:
+        return given
+    try:
+        return dict(given)
+    except Exception as fault:  # noqa: BLE001 - what an application's own mapping raises is no reason to fail
+        complain("context", f"tags or fields were given that are no mapping: {type_name(type(given))}", fault)
+        return NOTHING
 
 
 def remember(exc: BaseException) -> None:
@@ -84,8 +114,8 @@ def remember(exc: BaseException) -> None:
         key = secrets.token_hex(8)
         dict.__setitem__(attributes, _KEY, key)
         raised[key] = present
-    except Exception:  # noqa: BLE001, S110 - another thread of the request has just changed it; the report has less to say
-        pass
+    except Exception as fault:  # noqa: BLE001 - another thread has just changed it; the report has less to say
+        let_through(fault)
 
 
 def present_of(exc: BaseException | None, environ: Mapping[str, Any] | None) -> Present:

@@ -16,6 +16,7 @@ from tocsin.event.model import Kind
 from tocsin.event.patterns import MASK
 from tocsin.event.sensitive import SensitiveKeys
 from tocsin.event.typename import describe_value, type_name
+from tocsin.system.interrupts import let_through
 
 __all__ = [
     "RecordText",
@@ -113,7 +114,8 @@ def process_name() -> str:
     module: Any = sys.modules.get("multiprocessing")
     try:
         name = module.current_process().name if module is not None else "MainProcess"
-    except Exception:  # noqa: BLE001 - half-imported or patched: the name is no more than a hint
+    except Exception as fault:  # noqa: BLE001 - half-imported or patched: the name is no more than a hint
+        let_through(fault)
         name = "?"
     return name[: limits.NAME_CHARS] if type(name) is str else "?"
 
@@ -229,10 +231,12 @@ def _formatted(template: str, values: Any, covers: Callable[[str], bool]) -> str
         if type(safe) is dict:
             safe = {name: _MASKED if _is_secret(name, value, covers) else value for name, value in safe.items()}
     except Exception as fault:  # noqa: BLE001 - arguments may be changed by another thread meanwhile
+        let_through(fault)
         return f"{template} <arguments not to be had: {type_name(type(fault))}>"
     try:
         return str(template % safe)[: limits.MESSAGE_CHARS * 2]
-    except Exception:  # noqa: BLE001 - a wrong format string fails in many ways; what was meant is still told
+    except Exception as fault:  # noqa: BLE001 - a wrong format fails in many ways; what was meant is still told
+        let_through(fault)
         return f"{template} {safe!r}"[: limits.MESSAGE_CHARS * 2]
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import CodeType, FrameType
 from typing import Any, Final, TypeAlias
 
+from tocsin.capture.plain import plain
 from tocsin.capture.scopes import current_environ
 from tocsin.event import limits
 from tocsin.event.environ import ENDPOINT, ROUTE, USER
@@ -215,8 +216,9 @@ def _user(environ: Mapping[str, Any], scrubber: Scrubber, policy: RequestPolicy)
     user = environ.get(USER)
     if policy.user_id not in ("hashed", "full") or type(user) not in (str, int) or user == "":
         return None
+    user = strict(str(plain(user)))  # neither a number that has no text nor what can't be encoded loses the report
     if policy.user_id == "full":
-        return scrubber.name(str(user))
+        return scrubber.name(user)
     key = policy.hash_key()
     return hmac.new(key, f"user|{user}".encode(), "sha256").hexdigest()[:_HASH_CHARS] if key else None
 

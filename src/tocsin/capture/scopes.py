@@ -8,13 +8,12 @@ lasts as long as the request, and all who are given the same scope find the same
 from __future__ import annotations
 
 from contextvars import ContextVar
-from types import FunctionType, GetSetDescriptorType, MethodType
 from typing import Any, Final
 
 from tocsin.capture import anatomy
 from tocsin.event import limits
 from tocsin.event.environ import ENDPOINT, ROUTE, USER
-from tocsin.event.typename import type_name
+from tocsin.event.typename import function_name, type_name
 
 __all__ = ["ENVIRON", "SCOPE", "Scope", "current_environ", "environ_of", "environ_of_request"]
 
@@ -57,8 +56,8 @@ def environ_of_request(request: object) -> dict[str, Any] | None:
 
     By what was set on it, an ``environ`` or a ``scope``, past what its class defines.
     """
-    known = _stored(request)
-    scope, environ = known.get("scope"), known.get("environ")
+    known = anatomy.stored(request)
+    scope, environ = dict.get(known, "scope"), dict.get(known, "environ")
     if type(scope) is dict and type(scope.get("headers")) in (list, tuple):
         return environ_of(scope)
     return environ if type(environ) is dict and "REQUEST_METHOD" in environ else None
@@ -124,25 +123,11 @@ def _describe(environ: dict[str, Any], scope: Scope) -> None:
 
 def _path_of(route: object) -> str:
     """Return the ``path`` that was set on a route."""
-    return _text(_stored(route).get("path"))
-
-
-def _stored(value: object) -> dict[str, Any]:
-    """Return what was set on an object, read by the interpreter's own slot, past what the class defines."""
-    for cls in anatomy.mro(type(value)):
-        slot = anatomy.namespace(cls).get("__dict__")
-        if type(slot) is GetSetDescriptorType:
-            attributes: dict[str, Any] = slot.__get__(value)
-            return attributes
-    return {}
+    return _text(dict.get(anatomy.stored(route), "path"))
 
 
 def _name_of(endpoint: object) -> str:
     """Return ``module.name`` of a function, a method or a class, else the class of an object."""
     if endpoint is None:
         return ""
-    if type(endpoint) is MethodType:
-        endpoint = endpoint.__func__
-    if type(endpoint) is FunctionType:
-        return f"{_text(endpoint.__module__)}.{_text(endpoint.__qualname__)}"
-    return type_name(endpoint if issubclass(type(endpoint), type) else type(endpoint))  # type: ignore[arg-type]
+    return function_name(endpoint) or type_name(endpoint if issubclass(type(endpoint), type) else type(endpoint))  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tocsin.event import limits
+from tocsin.system.interrupts import let_through
 
 __all__ = ["SourceCache"]
 
@@ -37,7 +38,8 @@ class SourceCache:
             return ()
         try:
             lines = _read(file) or _registered(file) or _zipped(module, loader)
-        except Exception:  # noqa: BLE001 - decoding may fail in many ways; an event without source is an event
+        except Exception as fault:  # noqa: BLE001 - decoding may fail in many ways; an event without source is one
+            let_through(fault)
             lines = ()
         while len(self._files) >= limits.CACHED_SOURCE_FILES:
             # Another thread may have been quicker; dict.pop with a default can't fail on that.

@@ -10,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import Final, TypeAlias
 
 from tocsin.event import limits
+from tocsin.system.interrupts import let_through
 
 __all__ = ["EVERYTHING", "VEILS", "Veil", "hidden"]
 
@@ -48,5 +49,6 @@ def hidden(entry: TracebackType) -> tuple[frozenset[str], frozenset[int]]:
 def _said_of(frame: FrameType) -> frozenset[str]:
     try:
         return frozenset[str]().union(*(veil(frame) for veil in VEILS))
-    except Exception:  # noqa: BLE001 - what can't be told is not shown
+    except Exception as fault:  # noqa: BLE001 - what can't be told is not shown
+        let_through(fault)
         return EVERYTHING

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Token
 from typing import Any, Final
 
-from tocsin.capture.present import PRESENT, Present, leave
+from tocsin.capture.present import PRESENT, Present, leave, table
 from tocsin.capture.requests import find_environ
 from tocsin.capture.scopes import ENVIRON, SCOPE, Scope
 from tocsin.event.environ import WORK
@@ -38,7 +38,7 @@ class Work:
         tags: Mapping[str, Any] | None = None,
     ) -> None:
         """``by`` names what runs it, ``id`` this one run. Nothing of it needs to be masked or bounded yet."""
-        self._present = Present(fields or {}, tags or {}, Task(name, by, id))
+        self._present = Present(table(fields), table(tags), Task(name, by, id))
         self._tokens: tuple[Token[Present], Token[Scope | None] | None] | None = None
         self._ends: list[Callable[[], None]] = []
         self._own: dict[str, Any] = {WORK: True}  # the same each time: a generator is begun anew for each of its steps

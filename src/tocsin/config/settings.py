@@ -215,8 +215,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "deaths",
         boolean,
         False,
-        "whether processes that die without a traceback are reported (a segmentation fault, SIGKILL, out of memory), with "
-        "the request they were in; costs two small writes a request",
+        "whether processes that die without a traceback are reported (a segmentation fault, SIGKILL, out of memory), "
+        "with the request they were in; costs two small writes a request",
         type_name="boolean",
     ),
     Setting(

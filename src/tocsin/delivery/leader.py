@@ -17,6 +17,7 @@ from tocsin import system
 from tocsin.complaints import complain, say
 from tocsin.delivery.dead_letters import DeadLetters
 from tocsin.delivery.deaths import DeathWatch
+from tocsin.delivery.finished import Finished
 from tocsin.delivery.ledger import Ledger
 from tocsin.delivery.mutes import apply_mutes
 from tocsin.delivery.notices import NoticeOutlet
@@ -72,10 +73,16 @@ class Leader:
         ``is_stand_in``: the sinks were named for this run only, so cursors of others are left alone. ``scrubber`` and
         ``app_modules`` are for reports of processes that died.
         """
-        require_own_application(folder, application)
         self.folder = folder
         self._spool = SpoolReader(folder)
         self._state = open_state(folder, state)
+        entry_sinks = [built.identity for built in sinks if takes_entries(built.sink)]
+        self._finished = Finished(self._state, entry_sinks, is_kept=not is_stand_in)
+        try:
+            require_own_application(folder, application, finished=self._finished.keys)
+        except BaseException:
+            self._state.close()
+            raise
         self._pause = pause
         self._tell = tell
         self._now = now
@@ -86,7 +93,6 @@ class Leader:
         self._state.heal(self._latest)
         self._calendar = Calendar(self._state.note(LEDGER).get(_CALENDAR), steady)
         self._calendar.now(self._latest)
-        self._finished: set[tuple[str, int]] = set()
         self.is_idle = False  # after the latest step: all is delivered that can be, and no failing sink waits
         self._dead_letters = DeadLetters(folder)
         self._deaths = DeathWatch(folder, self._state, scrubber or Scrubber(), app_modules)
@@ -98,7 +104,7 @@ class Leader:
             environment=environment,
             spool="" if state.is_shared else str(folder.path),  # the events may lie on another host
         )
-        readers = self._spool.generations()
+        readers = self._spool.generations(self._finished.keys)
         self._register(sinks, readers, is_stand_in)
         self.outlets: list[Outlet] = []
         for built in sinks:
@@ -112,11 +118,14 @@ class Leader:
         now = self._present()
         requests = wishes(self.folder)
         self._deaths.step(now, is_hurried=bool(requests))
-        readers = self._spool.generations()
-        waiting = [reader for reader in readers if reader.key not in self._finished]
+        waiting = self._unfinished(self._spool.generations(self._finished.keys))
         worked = False
         for reader in waiting:
-            worked |= self._ledger.read(reader, now, is_hurried=bool(requests))
+            if self._ledger.read(reader, now, is_hurried=bool(requests)):
+                worked = True
+            elif self._is_read_by_all(reader):
+                self._finished.add(reader.key)
+        waiting = self._unfinished(waiting)
         is_read = not worked
         if is_read:  # so that a fault can be muted that the ledger had not read yet
             worked = apply_mutes(self.folder, self._state, now)
@@ -175,7 +184,10 @@ class Leader:
         """Begin a new sink now, but with all that was spooled by processes which knew of it already."""
         is_from_oldest = is_fresh or built.start == "oldest"
         self._state.add_consumer(built.identity, _EPOCH if is_from_oldest else self._now())
-        if is_from_oldest or not takes_entries(built.sink):
+        if not takes_entries(built.sink):
+            return
+        self._finished.clear()
+        if is_from_oldest:
             return
         for reader in readers:
             if built.identity not in reader.about().get("sinks", ()):
@@ -233,18 +245,29 @@ class Leader:
         for sink, number in self._dead_letters.expire(past).items():
             self._state.add_loss(f"refused by {sink}", number)
         for reader in readers:
-            if reader.is_dead and not self._waiting(reader):
+            if reader.is_dead and not self._waiting(reader) and not reader.why_unread:
                 self._finished.add(reader.key)
-        for key in self._retention.sweep(self._spool.generations(), self._waiting, past, now):
+        for key in self._retention.sweep(self._spool.generations(self._finished.keys), self._waiting, past, now):
             self._finished.discard(key)
             self._ledger.forget(key)
             for outlet in self.outlets:
                 if isinstance(outlet, EntryOutlet):
                     outlet.forget(key)
+        self._finished.save()
+
+    def _unfinished(self, readers: Sequence[GenerationReader]) -> list[GenerationReader]:
+        return [reader for reader in readers if reader.key not in self._finished.keys]
+
+    def _is_read_by_all(self, reader: GenerationReader) -> bool:
+        """Tell whether every sink stands where the ledger has found nothing more, nor ever will."""
+        if not reader.is_dead or reader.why_unread:
+            return False
+        end = self._ledger.cursor(reader.key)
+        return all(outlet.cursor(reader.key) == end for outlet in self.outlets if isinstance(outlet, EntryOutlet))
 
     def _waiting(self, reader: GenerationReader) -> int:
         """Return how many occurrences of a generation some consumer has not got yet; the most of any consumer."""
-        if reader.key in self._finished:
+        if reader.key in self._finished.keys:
             return 0
         most = 0
         cursors = [self._ledger.cursor(reader.key)]

@@ -7,13 +7,11 @@ buffer). By the stack that is known for sure, whatever was raised in between; a 
 
 from __future__ import annotations
 
-import sys
-import threading
-from functools import partial
-from types import CodeType, FrameType, FunctionType, MethodType
-from typing import Any, Final
+from types import FrameType
+from typing import Final
 
 from tocsin.complaints import is_own_work
+from tocsin.system.interrupts import signal_handlers
 
 __all__ = ["is_moment"]
 
@@ -33,7 +31,7 @@ def is_moment(frame: FrameType | None) -> bool:
     """Tell whether the code of ``frame``, which is ours, was called by the application in the normal course."""
     if is_own_work():
         return False
-    handlers = _signal_handlers()
+    handlers = signal_handlers()
     is_ours_so_far = True
     while frame is not None:
         name = dict.get(frame.f_globals, "__name__")
@@ -45,20 +43,3 @@ def is_moment(frame: FrameType | None) -> bool:
             return False
         frame = frame.f_back
     return True
-
-
-def _signal_handlers() -> dict[int, CodeType]:
-    """Return the code of the signal handlers that this thread may be in, by id; only the main thread runs any."""
-    signals: Any = sys.modules.get("_signal")
-    if signals is None or threading.current_thread() is not threading.main_thread():
-        return {}
-    codes = [_code(signals.getsignal(number)) for number in range(1, signals.NSIG)]
-    return {id(code): code for code in codes if code is not None}
-
-
-def _code(handler: Any) -> CodeType | None:
-    if type(handler) is partial:
-        handler = handler.func
-    if type(handler) is MethodType:
-        handler = handler.__func__
-    return handler.__code__ if type(handler) is FunctionType else None

@@ -27,7 +27,7 @@ __all__ = [
 
 _Span: TypeAlias = tuple[int, int]
 
-QUOTE: Final = r"\\*+[\"']|&(?:quot|apos|\#34|\#39|\#x27);"
+QUOTE: Final = r"\\*+(?:[\"']|&(?:quot|apos|\#34|\#39|\#x27);)"
 ASSIGNMENT: Final = re.compile(
     rf"(?<![\w.\-])(?P<name>[\w.\-]++)(?P<quote>{QUOTE})?\]?(?:\s(?:is|was)(?=\s?[:=]))?"
     r"\s{0,4}(?P<sign>=>|[=!:]?=|:(?!:)|,(?=\s{0,4}[bBuU]?\\*[\"']))\s{0,4}"
@@ -37,18 +37,25 @@ _ELEMENT: Final = re.compile(r"<(?P<name>[\w.:\-]++)[^<>]{0,200}+>(?P<value>[^<]
 _FIELD_QUOTE: Final = r"(?:\\{0,4}[\"']|&quot;|&\#34;)"
 _NAMED: Final = re.compile(
     rf"\b(?:name|key|id){_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+){_FIELD_QUOTE}"
-    rf"[^<>{{}}\n]{{0,200}}?\bvalue{_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<value>[^\"'<>&\\\n]++)"
+    rf"[^<>{{}}\n]{{0,200}}?\bvalue{_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<value>(?:[^\"'<>&\\\n]|&(?!quot;|\#34;))++)"
 )
 _VALUED: Final = re.compile(
     rf"\bvalue{_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<value>[^\"'<>&\\\n]{{1,1000}}+){_FIELD_QUOTE}"
     rf"[^<>{{}}\n]{{0,200}}?\b(?:name|key|id){_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+)"
     rf"{_FIELD_QUOTE}"
 )
-_OPENING: Final = re.compile(rf"[bBrRuUfF]{{0,2}}(?P<quote>\"\"\"|'''|{QUOTE})")
+# A part of a form with files: its name in one line, its value below an empty one; also as repr() shows it.
+_BREAK: Final = r"(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n)"
+_FORM_PART: Final = re.compile(
+    rf"form-data;[^\n]{{0,100}}?\bname={_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+){_FIELD_QUOTE}[^\n]{{0,200}}?"
+    rf"{_BREAK}(?:[\w\-]{{1,40}}+:[^\n]{{0,200}}?{_BREAK}){{0,4}}{_BREAK}(?P<value>.*?)(?={_BREAK}--|\Z)",
+    re.DOTALL,
+)
+_OPENING: Final = re.compile(rf"[bBrRuUfF]{{0,2}}(?P<quote>\"\"\"|'''|'\"'\"'|''(?=[\w$])|{QUOTE})")
 # An unquoted value ends at white space, & and quotes, and at , ; ) ] } where these end something.
 _UNQUOTED: Final = re.compile(
     r"(?:(?:bearer|basic|digest|negotiate|token)\s{1,4})?+"
-    r"(?:[^\s&\"'<>`,;)\]}]|[,;)\]}](?![\s,;)\]}\"'&<>`]|\Z|[\w.\-]{1,40}=)|(?<=\w)[\"'](?=\w))++",
+    r"(?:(?!\\+[\"'])[^\s&\"'<>`,;)\]}]|[,;)\]}](?![\s,;)\]}\"'&<>`]|\Z|[\w.\-]{1,40}=)|(?<=\w)[\"'](?=\w))++",
     re.IGNORECASE,
 )
 # A header's value has spaces, and parameters in quotes.
@@ -84,6 +91,8 @@ PARSING: Final = re.compile(
 _STRONG_ENDS: Final = ("password", "passwd", "passphrase", "pwd", "secret", "token")
 _PORT: Final = re.compile(r"\d{1,5}(?!\w)")
 _FILE_ENDS: Final = (".py", ".pyc", ".pyx", ".js", ".ts", ".html", ".css", ".sql", ".toml", ".yaml", ".json")
+_NEXT_PARAMETER: Final = re.compile(r"&(?:[\w.\-]{1,40}=|\#?\w{1,8};)")
+_REOPENED: Final = ("''", "'\"'\"'")
 _BRACKETS: Final = {"[": "]", "{": "}", "(": ")"}
 _STRUCTURE: Final = re.compile(r"[\[\](){}]|\\*[\"']")
 _RANDOM: Final = re.compile(
@@ -123,6 +132,8 @@ def mask_named(text: str, keys: SensitiveKeys) -> str:
     """Mask elements of XML, fields of forms, and entries that tell name and value apart."""
     if "</" in text:
         text = _ELEMENT.sub(lambda match: _masked_value(match, keys), text)
+    if "form-data" in text:
+        text = _FORM_PART.sub(lambda match: _masked_value(match, keys), text)
     if "value" in text:
         text = _NAMED.sub(lambda match: _masked_value(match, keys), text)
         text = _VALUED.sub(lambda match: _masked_value(match, keys), text)
@@ -181,7 +192,11 @@ def _span(text: str, match: Match[str], limit: int) -> _Span | None:
     if has_spaces and match["name"].lower().endswith(_HEADER_ENDS):
         rest = _LINE_REST.match(text, start, limit)
         return start, rest.end() if rest else value.end()
-    return start, _call_end(text, value, limit)
+    end = _call_end(text, value, limit)
+    while match["sign"] == ":" and text.startswith("&", end, limit) and not _NEXT_PARAMETER.match(text, end, limit):
+        more = _UNQUOTED.match(text, end + 1, limit)  # behind a colon & is a sign like any other
+        end = more.end() if more else end + 1
+    return start, end
 
 
 def quote_end(text: str, start: int, quote: str, limit: int) -> int:
@@ -192,8 +207,8 @@ def quote_end(text: str, start: int, quote: str, limit: int) -> int:
     """
     mark = quote.lstrip("\\")
     depth = len(quote) - len(mark)
-    if mark[0] == "&" or len(mark) == 3:
-        found = text.find(mark, start, limit)
+    if mark[0] == "&" or len(mark) > 1:
+        found = text.find(quote[:depth] + mark, start, limit)
         return limit if found < 0 else found
     found = text.find(mark, start, limit)
     while found >= 0:
@@ -201,6 +216,11 @@ def quote_end(text: str, start: int, quote: str, limit: int) -> int:
         while first > start and text[first - 1] == "\\":
             first -= 1
         slashes = found - first
+        # A quote within: SQL doubles it, a shell leaves its own quotes for it.
+        again = next((each for each in _REOPENED if text.startswith(each, found)), "") if found > start else ""
+        if not depth and not slashes and again:
+            found = text.find(mark, found + len(again), limit)
+            continue
         if slashes == depth or (depth == 0 and slashes % 2 == 0):
             return first if depth else found
         found = text.find(mark, found + 1, limit)

@@ -6,7 +6,9 @@ from typing import Final
 
 from tocsin.event.errors import DecodeError
 
-__all__ = ["ALPHABET", "SUFFIXES", "distance", "make", "number", "parse", "prefix", "suffix"]
+__all__ = ["ALPHABET", "ERROR_ID_HEADER", "SUFFIXES", "distance", "make", "number", "parse", "prefix", "suffix"]
+
+ERROR_ID_HEADER: Final = "X-Error-Id"  # of answers and of mails
 
 # Thirty characters, no look-alikes (0 o 1 i l s are missing); shown in capitals, read in either case.
 ALPHABET: Final = "23456789abcdefghjkmnpqrtuvwxyz"

@@ -25,10 +25,12 @@ _DSN_USERINFO: Final = re.compile(
     r"""(?<!http)(?<!https)://([^\s/:@?#"'<>]{0,200}+):(?!\d{1,5}(?:[/?#,\s"'>]|\Z))[^\s?#"'<>]{1,300}@""",
     re.IGNORECASE,
 )
-_PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\Z)", re.DOTALL)
+_PEM: Final = re.compile(r"-----BEGIN[A-Z0-9 +]{1,40}-----.*?(?:-----END[A-Z0-9 +]{1,40}-----|\Z)", re.DOTALL)
 _SCHEME: Final = re.compile(r"\b(bearer|basic|negotiate)(\s{1,4}|\+)([A-Za-z0-9._~+/=\-]{6,}+)", re.IGNORECASE)
 # A word of the language has none of these; a token has. "Basic authentication" stays.
 _TOKEN_LIKE: Final = re.compile(r"\d|.[A-Z]|=|[._~+/\-]\w")
+# Of a Digest's parts the only one that opens anything.
+_DIGEST: Final = re.compile(r"""(?P<before>\bresponse=(?:\\{0,8}(?:"|&quot;|&\#34;))?)[0-9a-f]{32,128}+""")
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]{8,}+(?:\.[A-Za-z0-9_\-]*+){0,4}")
 # What vendors begin their keys with, so that they can be found.
 _VENDOR: Final = re.compile(
@@ -42,7 +44,7 @@ _DASHED: Final = re.compile(r"-(?:(?<=xox[a-z]-)|(?<=xapp-)|(?<=pypi-)|(?<=glpat
 _SHORTEST_VENDOR_KEY: Final = 13
 _AWS_ID: Final = re.compile(r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{12}")
 _AWS_SECRET: Final = re.compile(
-    r"(?<![A-Za-z0-9/+])(?=[^a-z]{0,39}[a-z])(?=[^A-Z]{0,39}[A-Z])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
+    r"(?:(?<![A-Za-z0-9/+])|(?<=%20)|(?<=%2520)|(?<=[A-Z0-9\]]\+))(?=[^a-z]{0,39}[a-z])(?=[^A-Z]{0,39}[A-Z])[A-Za-z0-9/+]{40}(?![A-Za-z0-9+])"
 )
 # Whoever knows such a URL may post.
 _WEBHOOK: Final = re.compile(
@@ -63,12 +65,12 @@ _GROUPS_OF_A_CARD: Final = 6
 # What databases and SQLAlchemy quote of a row. A lone number is a row's id, and kept.
 _ROW_VALUES: Final = re.compile(
     r"(?P<before>\bKey \([^\n=]{1,200}\)=)\((?!\d{1,10}\))(?:[^\n]*\)|[^\n]*)"
-    r"|(?P<entry>Duplicate entry ')[^\n]{0,1000}(?P<for>' for key)"
+    r"|(?P<entry>Duplicate entry (?P<mark>\\*+'{1,2}|&\#0?39;|&\#x27;|&apos;))[^\n]{0,1000}(?P<for>(?P=mark) for key)"
     r"|(?P<row>Failing row contains )\((?:[^\n]*\)|[^\n]*)"
     r"|(?P<parameters>\[parameters: ).*?(?:\](?=\s*(?:\(Background|\Z))|\Z)",
     re.DOTALL,
 )
-_ROW_WORDS: Final = ("Key (", "Duplicate entry '", "Failing row contains (", "[parameters: ")
+_ROW_WORDS: Final = ("Key (", "Duplicate entry ", "Failing row contains (", "[parameters: ")
 
 
 def has_shape(text: str, lowered: str) -> bool:
@@ -80,9 +82,10 @@ def has_shape(text: str, lowered: str) -> bool:
         or "bearer" in lowered
         or "basic" in lowered
         or "negotiate" in lowered
+        or "response=" in text
         # A row's words, one by one: any() over a tuple of them costs more than all that is above.
         or "Key (" in text
-        or "Duplicate entry '" in text
+        or "Duplicate entry " in text
         or "Failing row contains (" in text
         or "[parameters: " in text
         or _LONG_NUMBER.search(text) is not None
@@ -100,6 +103,8 @@ def mask_shapes(text: str) -> str:
     if any(word in text for word in _ROW_WORDS):
         text = _ROW_VALUES.sub(_masked_row, text)
     text = _SCHEME.sub(_masked_scheme, text)
+    if "response=" in text:
+        text = _DIGEST.sub(rf"\g<before>{MASK}", text)
     if "eyJ" in text:
         text = _JWT.sub(MASK, text)
     if _may_hold_vendor_key(text):

@@ -14,9 +14,9 @@ from tocsin.event.sensitive import Grade, SensitiveKeys
 __all__ = ["has_phrase", "mask_commands", "mask_phrases", "mask_spoken"]
 
 _OPTION: Final = re.compile(
-    r"(?<![\w\-])--(?P<name>[\w\-]++)(?:\s{1,4}|'\s{0,4},\s{0,4}'|\"\s{0,4},\s{0,4}\")"
+    r"(?<![\w\-])--(?P<name>[\w.\-]++)(?:\s{1,4}|(?P<comma>'\s{0,4},\s{0,4}(?=[\"'])|\"\s{0,4},\s{0,4}(?=[\"'])))"
     r"(?!-|(?:is|are|was|must|and|or|not|option|flag|requires?)\b)"
-    r"(?P<value>\"[^\"\n]*+\"|'[^'\n]*+'|[^\s\"',)]++)"
+    r"(?P<value>\"[^\"\n]*+(?:\"|\Z)|'[^'\n]*+(?:'|\Z)|[^\s\"',)]++)"
 )
 # Sought in lower-case texts: half the cost of an expression that disregards case.
 _SPOKEN: Final = re.compile(
@@ -24,7 +24,13 @@ _SPOKEN: Final = re.compile(
     r"|(?:api|access|secret|private|encryption|signing|license)[ _\-]?key"
     r"|identified\s(?:by|with\s[\"'\w]{1,40}\s(?:by|as)))"
     r"(?:(?:\s(?:is|was|hash))?\s{1,4}|(?<=password)(?<![\w.]password)\s?\(\s?)"
-    rf"(?:[brue]?(?P<quote>{QUOTE})(?=[^\s,;:)\]}}])|(?P<word>[^\s\"'`<>,;()\[\]{{}}=]{{4,}}+))"
+    rf"(?:[brue]?(?P<quote>'\"'\"'|''(?=[^'])|{QUOTE})(?=[^\s,;:)\]}}])|(?P<word>[^\s\"'`<>,;()\[\]{{}}=]{{4,}}+))"
+)
+# A row whose columns name a secret goes as a whole: quotes within its values need not be told apart.
+_INSERTED: Final = re.compile(
+    r"(?P<before>\b(?:INSERT|REPLACE)\b[^()]{1,300}\((?P<columns>[^()]{1,2000})\)\s{0,4}VALUES\s{0,4})"
+    r"\((?!\[masked\]\))(?:[^\n]*\)|[^\n]*)",
+    re.IGNORECASE,
 )
 _PASSWORDS: Final = ("password", "passwd", "pwd")
 _LOWER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -48,7 +54,7 @@ _USER: Final = re.compile(
 # The value sticks to the option: mysql -ps3cret. Digits alone may be a port.
 _STUCK: Final = re.compile(
     r"(?P<before>\b(?:mysql\w{0,10}+|mariadb[\w\-]{0,10}+)\b[^\n|;]{0,300}?(?<=[\s\"'])-p)(?P<value>[^\s\"',)\-][^\s\"',)]*+)"
-    r"|(?P<before2>\b(?:sshpass[\"',\s]{1,4}-p|redis-cli\b[^\n|;]{0,300}?[\s\"']-a)(?:[\"',\s]{0,4})[\"']?)"
+    r"|(?P<before2>\b(?:sshpass[\"',\s]{1,4}-p|redis-cli\b[^\n|;]{0,300}?[\s\"']-a)(?:[\"'\\,\s]{0,8}))"
     r"(?P<value2>[^\s\"',)]++)"
 )
 
@@ -68,7 +74,14 @@ def has_phrase(text: str, lowered: str) -> bool:
 
 def mask_phrases(text: str, keys: SensitiveKeys) -> str:
     """Mask secrets in prose, SQL and command lines."""
+    if "VALUES" in text or "values" in text:
+        text = _INSERTED.sub(lambda match: _masked_row(match, keys), text)
     return mask_spoken(mask_commands(text, keys))
+
+
+def _masked_row(match: Match[str], keys: SensitiveKeys) -> str:
+    names = (name.strip(' \t\r\n`"[]\\') for name in match["columns"].split(","))
+    return f"{match['before']}({MASK})" if any(keys.grade(name) is Grade.MASKED for name in names) else match[0]
 
 
 def mask_commands(text: str, keys: SensitiveKeys) -> str:
@@ -150,7 +163,8 @@ def _masked_option(match: Match[str], keys: SensitiveKeys) -> str:
     grade = keys.grade(match["name"])
     if not grade or value.strip("\"'…") in ("", MASK) or (grade is Grade.MASKED_IF_RANDOM and not is_random(value)):
         return match[0]
-    return match[0][: match.start("value") - match.start()] + MASK
+    quote = value[0] if match["comma"] else ""
+    return match[0][: match.start("value") - match.start()] + quote + MASK + quote
 
 
 def _masked_argument(match: Match[str]) -> str:

@@ -19,7 +19,7 @@ from tocsin.event.model import Event, ExceptionInfo, Frame, Json, LogLine, Reque
 from tocsin.event.patterns import MASK, has_shape, mask_shapes
 from tocsin.event.phrases import has_phrase, mask_phrases
 from tocsin.event.sensitive import DEFAULT_KEYS, SensitiveKeys
-from tocsin.event.sourcelines import calls_a_door, mask_code, mask_lines
+from tocsin.event.sourcelines import calls_a_door, mask_code, mask_lines, mask_traced
 from tocsin.event.typename import describe_value
 
 __all__ = ["DEFAULT_KEYS", "MASK", "Scrubber", "clip", "strict"]
@@ -28,6 +28,9 @@ _PASSES: Final = 4  # until nothing changes; one is enough for all but contrived
 _ENCODED_DEPTH: Final = 4
 _ENCODED_RUN: Final = re.compile(r"""[^\s"'<>]++""")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_PLUS: Final = re.compile(r"=[^\s&=]{0,300}?[\w\-]\+")  # a form's blank
+# & ' + < = > " @, as writers for web pages escape them
+_JSON_SIGN: Final = re.compile(r"\\+u00(2[67bB]|3[c-eC-E]|22|40)")
 _HASH: Final = re.compile(r"[0-9a-f]{1,64}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _COMMANDS: Final = re.compile(r"curl|mysql|mariadb|sshpass|redis-cli")
@@ -136,7 +139,9 @@ class Scrubber:
         for name, value in shown:
             if type(name) is str:
                 told = self.name(name)
-                text = str(value) if type(value) in (int, float, bool) else value
+                # Of a huge number the interpreter refuses to make a text.
+                is_small = type(value) is int and value.bit_length() <= _JSON_INT_BITS
+                text = str(value) if is_small or type(value) in (float, bool) else value
                 table[told] = MASK if self.covers(told) or self.covers(name) else self.name(text)
         return table
 
@@ -291,39 +296,60 @@ class Scrubber:
         lowered = text.lower()
         if has_shape(text, lowered) or ("%" in text and _ESCAPE.search(text)):
             return True
+        if ("+" in text and _PLUS.search(text)) or ("\\u00" in text and _JSON_SIGN.search(text)):
+            return True
         is_told = "=" in text or ":" in text or "--" in text or "," in text or "</" in text or has_phrase(text, lowered)
         if is_told and self._keys.occurs_in(lowered):
             return True
         return "identified " in lowered or ("-" in text and _COMMANDS.search(text) is not None)
 
     def _masked(self, text: str) -> str:
-        return self._mask(text, _ENCODED_DEPTH) if self.is_on and self._is_suspect(text) else text
+        if not self.is_on:
+            return text
+        if 'File "' in text and "\n" in text:
+            text = mask_traced(text, self.source)
+        return self._mask(text, _ENCODED_DEPTH) if self._is_suspect(text) else text
 
     def _mask(self, text: str, depth: int) -> str:
         for _ in range(_PASSES):
-            masked = mask_phrases(mask_assignments(mask_shapes(text), self._keys), self._keys)
+            masked = self._mask_escaped(text, depth)  # first: `password \\u003d` reads as a word that is told
+            masked = mask_phrases(mask_assignments(mask_shapes(masked), self._keys), self._keys)
             masked = self._mask_encoded(masked, depth)
             if masked == text:
                 break
             text = masked
         return text
 
+    def _mask_escaped(self, text: str, depth: int) -> str:
+        """Mask what JSON's escapes hide; a text that holds a secret is left unescaped."""
+        if "\\u00" not in text or not depth:
+            return text
+        decoded = _JSON_SIGN.sub(lambda match: chr(int(match[1], 16)), text)
+        if decoded == text or not self._is_suspect(decoded):
+            return text
+        masked = self._mask(decoded, depth - 1)
+        return text if masked == decoded else masked
+
     def _mask_encoded(self, text: str, depth: int) -> str:
         """Mask what percent-encoding hides; a run that holds a secret is left decoded."""
-        if "%" not in text or _ESCAPE.search(text) is None:
+        is_form = "+" in text and _PLUS.search(text) is not None
+        if not is_form and ("%" not in text or _ESCAPE.search(text) is None):
             return text
         return _ENCODED_RUN.sub(lambda match: self._masked_run(match[0], depth), text)
 
     def _masked_run(self, run: str, depth: int) -> str:
-        if "%" not in run or _ESCAPE.search(run) is None:
+        is_form = "+" in run and _PLUS.search(run) is not None
+        if not is_form and ("%" not in run or _ESCAPE.search(run) is None):
             return run
         if depth == 0:
-            return MASK  # nobody encodes five times but to hide something
-        decoded = unquote(run)
-        if decoded == run or not self._is_suspect(decoded):
-            return run
-        masked = self._mask(decoded, depth - 1)
-        return run if masked == decoded else _CONTROL.sub(" ", masked)
+            return MASK if "%" in run else run  # nobody encodes five times but to hide something
+        for decode in (unquote_plus, unquote) if is_form else (unquote,):
+            decoded = decode(run)
+            if decoded != run and self._is_suspect(decoded):
+                masked = self._mask(decoded, depth - 1)
+                if masked != decoded:
+                    return _CONTROL.sub(" ", masked)
+        return run
 
     def _prepared(self, value: object) -> Any:
         if isinstance(value, int):

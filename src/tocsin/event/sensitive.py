@@ -28,13 +28,14 @@ DEFAULT_KEYS: Final = (
     "xsrf",
     "phpsessid",
     "connect.sid",
+    "connect_sid",
     "private",
 )
 
 # Words that hold a sensitive one by accident. They are cut out before the search, so that `author_token` is
 # still masked; `author` is left in `authorization`.
 _HARMLESS: Final = re.compile(
-    r"author(?!i)|authentic(?!at)|(?:mon|don|tur|jer)key|(?:hoc|joc|hic|whis|tric)key"
+    r"author(?!i)|authorit|authentic(?!at)|(?:mon|don|turn?|jer)key|(?:hoc|joc|hic|whis|tric)key"
     r"|key(?:board|word|note|stroke|stone|frame|point|pad|error)|tokeni[sz]"
     r"|pass(?:enger|age|ive|ion|ed|es|ing|able)|(?:by|com|sur|encom|tres)pass(?!w|phr|code|key)"
     r"|apiece|capit|rapid|therapi|papi|secretar|(?:ob|pos)session"

@@ -16,7 +16,7 @@ from tocsin.event.patterns import MASK
 from tocsin.event.phrases import mask_commands, mask_spoken
 from tocsin.event.sensitive import Grade, SensitiveKeys
 
-__all__ = ["calls_a_door", "mask_code", "mask_lines"]
+__all__ = ["calls_a_door", "mask_code", "mask_lines", "mask_traced"]
 
 _LEXEME: Final = re.compile(r"(?P<comment>#)|[bBrRuUfF]{0,2}(?P<quote>\"\"\"|'''|[\"'])")
 # Calls that take a secret by position. Of those with a secret's name in theirs any literal is one.
@@ -36,6 +36,7 @@ _CODE: Final = re.compile(
 # In the middle of a multi-line text nothing shows that `password=hunter2` is no code. Digits give it away.
 _WORD: Final = re.compile(r"(?:[A-Za-z_]\w*\d\w*|\d{6,}|\w*[!$%&?~]\S*)(?=[\s,;)]|\Z)")
 _PLACEHOLDERS: Final = re.compile(r"[^\w{}]*+(?:\{[^{}]*+\}[^\w{}]*+)++")  # f"{user}:{password}" tells nothing
+_PLACE: Final = re.compile(r'([ |+]*)File "[^"\n]+", line \d')  # within an exception group behind a bar
 _LITERAL: Final = re.compile(r"\s*[bBrRuUfF]{0,2}(?P<quote>\"\"\"|'''|[\"'])")
 _KEY_MATERIAL: Final = re.compile(r"(?=[^0-9]*[0-9])[\s\"'(]*[A-Za-z0-9+/=]{56,}(?:\\n)?[\s\"'),]*")
 
@@ -120,6 +121,21 @@ def _positional(line: str, position: int) -> tuple[list[tuple[int, int]], int]:
         else:
             is_fresh = True
     return found, len(line)
+
+
+def mask_traced(text: str, mask: Callable[[str], str]) -> str:
+    """Mask the source lines of formatted tracebacks within a text: of another process, or such as are logged."""
+    lines = text.split("\n")
+    place_indent = -1
+    for number, line in enumerate(lines):
+        place = _PLACE.match(line)
+        if place is not None:
+            place_indent = len(place[1])
+        elif 0 <= place_indent < len(line) - len(line.lstrip(" |")):
+            lines[number] = mask(line)
+        else:
+            place_indent = -1
+    return "\n".join(lines)
 
 
 def mask_lines(lines: Sequence[str], mask: Callable[[str], str], keys: SensitiveKeys) -> list[str]:

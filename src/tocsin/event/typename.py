@@ -1,12 +1,13 @@
-"""Names of types: any object or class goes in, ``module.Name`` leaves; no foreign code runs."""
+"""Names of types and functions: any object goes in, ``module.Name`` leaves; no foreign code runs."""
 
 from __future__ import annotations
 
+from types import FunctionType, MethodType
 from typing import Any
 
 from tocsin.event.limits import NAME_CHARS
 
-__all__ = ["describe_value", "type_name"]
+__all__ = ["describe_value", "function_name", "type_name"]
 
 # The raw slots: a metaclass may override attribute access, a class body may put anything into `__module__`.
 _MODULE = type.__dict__["__module__"].__get__
@@ -24,6 +25,19 @@ def type_name(cls: type) -> str:
     name = name[:NAME_CHARS]
     full = name if type(module) is not str or module == "builtins" else f"{module[:NAME_CHARS]}.{name}"
     return full[:NAME_CHARS].encode("utf-8", "replace").decode()
+
+
+def function_name(value: object) -> str:
+    """Return ``module.name`` of a function or a method written in Python, "" for anything else."""
+    if type(value) is MethodType:
+        value = value.__func__
+    if type(value) is not FunctionType:
+        return ""
+    module: object = value.__module__  # which may be set to anything
+    name: object = value.__qualname__
+    if type(name) is not str:
+        return ""
+    return f"{module[:NAME_CHARS]}.{name}"[:NAME_CHARS] if type(module) is str else name[:NAME_CHARS]
 
 
 def describe_value(value: Any) -> str:

@@ -15,8 +15,9 @@ from tocsin.complaints import LOGGER, complain, is_own_work, say
 from tocsin.event import limits
 from tocsin.handlers.channel import Names, channel, leave
 from tocsin.handlers.destination import Destination
-from tocsin.intake.core import ANNOUNCER
+from tocsin.intake.announce import ANNOUNCER
 from tocsin.reporter import Reporter, current
+from tocsin.system.interrupts import let_through
 
 __all__ = ["DropIn", "shortened"]
 
@@ -68,7 +69,8 @@ class DropIn(logging.Handler):
             error_id = reporter.intake.handed(record, lambda: self._prepared(record), is_told=self._is_told)
             if error_id is not None and "error_id" not in record.__dict__:
                 record.error_id = error_id
-        except Exception:  # noqa: BLE001 - as in the standard handlers: `logging.raiseExceptions` decides
+        except Exception as fault:  # noqa: BLE001 - as in the standard handlers: `logging.raiseExceptions` decides
+            let_through(fault)
             self.handleError(record)
 
     def flush(self) -> None:
@@ -102,7 +104,8 @@ class DropIn(logging.Handler):
         """Return what is sent; where a formatter or a hook fails, the report still goes out, in tocsin's words."""
         try:
             return self._to_send(record)
-        except Exception:  # noqa: BLE001 - the application's own code, as in the standard handlers
+        except Exception as fault:  # noqa: BLE001 - the application's own code, as in the standard handlers
+            let_through(fault)
             self.handleError(record)
             return {}
 

@@ -91,7 +91,10 @@ class Composer:
             template=scrubber.text(piece.template, limits.MESSAGE_CHARS),
             logger=scrubber.name(piece.logger),
             location=scrubber.text(piece.location, limits.PATH_CHARS),
-            fields=scrubber.fields({**present.fields, **piece.fields} if present.fields else piece.fields),
+            # The record's own come first: they count before the context's, also where there are too many.
+            fields=scrubber.fields(
+                {**piece.fields, **present.fields, **piece.fields} if present.fields else piece.fields
+            ),
             custom_fingerprint=scrubber.name(piece.custom_fingerprint),
             prepared={} if piece.prepare is None else scrubber.prepared(piece.prepare()),
             **identity,

@@ -8,7 +8,7 @@ import sys
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tocsin.capture import records
 from tocsin.capture.lead_up import keep
@@ -19,29 +19,26 @@ from tocsin.complaints import complain, is_own_work
 from tocsin.config.ignore import Ignore
 from tocsin.config.settings import Settings
 from tocsin.config.values import is_html
-from tocsin.event.environ import COUNTED, ERROR_ID, FRESH, TOKEN
+from tocsin.event.environ import COUNTED, ERROR_ID
 from tocsin.event.environ import text as environ_text
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.fingerprint import ANSWER_LOGGER
-from tocsin.event.model import Event, Kind
+from tocsin.event.model import Kind
 from tocsin.event.scrub import Scrubber
-from tocsin.event.typename import type_name
+from tocsin.intake.announce import announce
 from tocsin.intake.capturer import BeforeSpool, Capturer
 from tocsin.intake.compose import Composer, Describer
 from tocsin.intake.left_out import LeftOut
-from tocsin.intake.mark import mark, recall, strength
-from tocsin.intake.process import Process, Processes
+from tocsin.intake.mark import mark, recall, recall_members, strength
+from tocsin.intake.process import Process, Processes, given_token, new_writer, token_of
+from tocsin.intake.told import TOLD
 from tocsin.render.page import ErrorPage
-from tocsin.render.text import event_text
 from tocsin.spool.folder import Folder
-from tocsin.spool.writer import Writer
 
 if TYPE_CHECKING:
     from tocsin.spool.deaths import Deaths
 
-__all__ = ["ANNOUNCER", "TOLD", "Intake"]
-
-ANNOUNCER: Final = "tocsin.report"  # the logger of the one record that announces a captured exception
-TOLD: Final = "tocsin_told"  # on a record: the id of the report that an integration made in its place, "" for none
+__all__ = ["Intake"]
 
 
 class Intake:
@@ -74,7 +71,7 @@ class Intake:
         self._composer = Composer(settings, self.scrubber, hash_key)
         self._undo: list[Callable[[], None]] = []
         self.capturer = Capturer(self._composer, self.scrubber, before_spool, is_guest=bool(channel))
-        self.processes = Processes(lambda: _writer(settings, folder, sink_identities, self.scrubber.name))
+        self.processes = Processes(lambda: new_writer(settings, folder, sink_identities, self.scrubber.name))
         self._on_wake = on_wake
         self.deaths: Deaths | None = None  # with the setting `deaths`
         self._channel = channel
@@ -154,17 +151,17 @@ class Intake:
         return self.take(piece, None, via=logger)
 
     def answer(self, status: str, environ: Mapping[str, Any]) -> str | None:
-        """Take an answer with a watched status in; return the error id of its request.
+        """Take an answer with an error status (``400 Bad Request``) in; return the error id of its request.
 
-        Nothing new is reported where the request has reported something already.
+        Nothing new is reported where the request has reported something already, and where the status isn't watched.
         """
         if not self.is_on:
             return None
         known = environ_text(environ, ERROR_ID)
         if known and known.isascii() and known.isprintable():  # it becomes a header, and anybody may have put it there
             return known
-        if environ_text(environ, COUNTED):
-            return None  # a bad Host header, say: counted when it was seen
+        if status[:3] not in self.watched_statuses or environ_text(environ, COUNTED):
+            return None  # a bad Host header, say, was counted when it was seen
         is_error = int(status[:3]) in self.settings.error_statuses
         reason = f"answered {status}" + (", and nothing was reported" if is_error else "")
         piece = Piece(
@@ -194,11 +191,13 @@ class Intake:
                 if type(environ) is dict:
                     environ.setdefault(COUNTED, reason)  # nor is an answer that a framework makes of it a report
                 return None
-            seen = recall(exc, via, _token(environ), self._channel)
+            seen = recall(exc, via, token_of(environ), self._channel)
             rank = strength(piece.kind, piece.levelno)
+            if seen is None and issubclass(type(exc), BaseExceptionGroup):
+                seen = recall_members(exc, via, token_of(environ), self._channel)
             if seen is None:
                 error_id, issue = self.capturer.take(process, piece, exc, environ)
-                mark(exc, error_id, issue, rank, _given_token(environ, process), (via,), self._channel)
+                mark(exc, error_id, issue, rank, given_token(environ, process), (via,), self._channel)
                 return error_id
             if rank >= strength("error", 0) > seen.strength:  # warnings wait for a digest, and this can't
                 self.capturer.strengthen(process, piece, exc, environ, seen.error_id, seen.fingerprint)
@@ -210,8 +209,11 @@ class Intake:
             return self._failed(fault)
 
     def noted(self, record: logging.LogRecord) -> None:
-        """Keep a record for what may yet be reported of the same request or task."""
-        if self.is_on and self.settings.lead_up and not is_own_work():
+        """Keep a record for what may yet be reported of the same request or task.
+
+        Not one that an integration has told in its own way: it would lead up to itself, with a task's arguments in it.
+        """
+        if self.is_on and self.settings.lead_up and not is_own_work() and TOLD not in record.__dict__:
             try:
                 keep(record, self.settings.lead_up, self.scrubber.covers)
             except Exception as fault:  # noqa: BLE001 - promise 1: a log call never raises on our account
@@ -257,24 +259,9 @@ class Intake:
         except Exception as fault:  # noqa: BLE001 - delivery is not worth a failed request
             complain("wake", f"delivery could not be started: {fault}", fault)
 
-    def announce(self, error_id: str, exc: BaseException, environ: Mapping[str, Any]) -> None:
-        """Log the one record that announces a captured exception which nobody else logs.
-
-        Only for the occurrence that was captured in full: a storm must not become a storm of log lines. The record
-        carries the masked report instead of ``exc_info``, since what it says is ours to answer for.
-        """
-        event = environ.pop(FRESH, None) if isinstance(environ, dict) else None
-        if type(event) is not Event or event.logger:
-            return  # counted only, or it came in by a record of logging, which said it already
-        try:
-            logging.getLogger(ANNOUNCER).error(
-                "error %s\n%s",
-                error_id,
-                event_text(event),
-                extra={"error_id": error_id, "tocsin_skip": True, "tocsin_fingerprint": event.fingerprint},
-            )
-        except Exception as fault:  # noqa: BLE001 - a foreign handler's failure is not the request's
-            complain("announce", f"a logging handler failed: {type_name(type(fault))}", fault)
+    def announce(self, error_id: str, environ: Mapping[str, Any]) -> None:
+        """Log the one record that announces a captured exception which nobody else logs."""
+        announce(error_id, environ)
 
     def page(self, environ: Mapping[str, Any], error_id: str | None) -> tuple[str, list[tuple[str, str]], bytes]:
         """Return (status, headers, body) of the 500 page for a request."""
@@ -288,7 +275,7 @@ class Intake:
             ("Vary", "Accept"),
         ]
         if error_id:
-            headers.append(("X-Error-Id", error_id))
+            headers.append((ERROR_ID_HEADER, error_id))
         return "500 Internal Server Error", headers, rendered.body
 
     # -- the rest ------------------------------------------------------------------------------------------
@@ -324,40 +311,7 @@ class Intake:
         return None
 
 
-def _writer(
-    settings: Settings, folder: Folder, sink_identities: Collection[str], masked: Callable[[str], str]
-) -> Writer:
-    about = {
-        "application": settings.application,
-        "environment": masked(settings.environment),
-        "release": masked(settings.release),
-        "host": masked(settings.host),
-        "python": sys.version.split()[0],
-        "sinks": sorted(sink_identities),
-    }
-    max_bytes = int(settings.spool_max_mb * 1_048_576)
-    return Writer(folder, about=about, max_bytes=max_bytes, is_synced=settings.fsync)
-
-
 def _custom_page(page: Any) -> Any:
     if not page or callable(page) or is_html(page):
         return page or None
     return Path(page)
-
-
-def _token(environ: Mapping[str, Any] | None) -> str | None:
-    """Return the name of the present request; "" outside of any, None for one that has reported nothing yet."""
-    if environ is None:
-        return ""
-    token = environ.get(TOKEN)
-    return token if type(token) is str else None
-
-
-def _given_token(environ: Mapping[str, Any] | None, process: Process) -> str:
-    """Return the name of the present request, given now if it has none yet; "" outside of any."""
-    token = _token(environ)
-    if token is None:
-        token = process.new_token()
-        if isinstance(environ, dict):
-            environ[TOKEN] = token
-    return token

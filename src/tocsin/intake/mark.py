@@ -15,9 +15,10 @@ import time
 from typing import Final, NamedTuple
 
 from tocsin.capture import anatomy
+from tocsin.event import limits
 from tocsin.event.model import Kind
 
-__all__ = ["Seen", "is_told", "mark", "recall", "share", "strength"]
+__all__ = ["Seen", "is_told", "mark", "recall", "recall_members", "share", "strength"]
 
 _NAME: Final = "__tocsin__"
 _OUTSIDE_S: Final = 2.0
@@ -63,6 +64,30 @@ def recall(exc: BaseException, via: str, token: str | None, channel: str = "") -
     if token is None and seen.token and seen.thread != threading.get_ident():
         return None
     return seen if is_recent else None
+
+
+def recall_members(exc: BaseException, via: str, token: str | None, channel: str = "") -> Seen | None:
+    """Return what the first member of a group was captured as where all were: the group is no further occurrence.
+
+    A task logs what it raises, and its task group raises it again among others, or alone.
+    """
+    first: Seen | None = None
+    waiting = [exc]
+    for _ in range(limits.DISCONNECT_MEMBERS):
+        if not waiting:
+            return first
+        members = anatomy.members(waiting.pop())
+        if len(members) > limits.DISCONNECT_MEMBERS:
+            return None
+        for member in members:
+            if anatomy.members(member):
+                waiting.append(member)
+                continue
+            seen = recall(member, via, token, channel)
+            if seen is None:
+                return None
+            first = first or seen
+    return None
 
 
 def is_told(exc: BaseException, via: str) -> bool:

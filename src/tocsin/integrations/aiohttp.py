@@ -12,10 +12,11 @@ from aiohttp import web
 
 from tocsin.capture.scopes import ENVIRON, SCOPE, environ_of
 from tocsin.complaints import complain
-from tocsin.event.environ import ERROR_ID, ROUTE
-from tocsin.event.environ import text as environ_text
+from tocsin.event.environ import ROUTE
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.errors import ConfigError
-from tocsin.integrations.exchange import ERROR_ID_HEADER, Binding, Environ, Exchange
+from tocsin.integrations.binding import Binding
+from tocsin.integrations.exchange import Environ, observer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -158,7 +159,7 @@ def _failed(
         if error_id is None or not issubclass(type(fault), Exception) or request.writer.output_size > 0:
             return None
         if issubclass(type(fault), TimeoutError):  # aiohttp's answer, under its log line of an error without a cause
-            return _closing(web.Response(status=504, headers={ERROR_ID_HEADER: error_id}))
+            return _closing(web.Response(status=504, content_type="text/plain", headers={ERROR_ID_HEADER: error_id}))
         _, headers, body = binding.intake.page(environ, error_id)
         return _closing(web.Response(status=500, body=body, headers=headers))
     except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
@@ -183,9 +184,7 @@ def _look(binding: Binding, environ: Environ, response: web.StreamResponse) -> N
             _notice(binding, environ, fault)
         if str(status) in binding.intake.watched_statuses:
             _fill(environ)
-            error_id = binding.intake.answer(f"{status} {response.reason}", environ)
-        else:
-            error_id = environ_text(environ, ERROR_ID)
+        error_id = binding.intake.answer(f"{status} {response.reason}", environ)
         if error_id and status >= 500 and not response.prepared:
             response.headers[ERROR_ID_HEADER] = error_id
     except Exception as own:  # noqa: BLE001 - the answer leaves as it is, whatever happens to its report
@@ -194,6 +193,4 @@ def _look(binding: Binding, environ: Environ, response: web.StreamResponse) -> N
 
 def _notice(binding: Binding, environ: Environ, fault: BaseException) -> str | None:
     _fill(environ)
-    exchange = Exchange()
-    exchange.binding, exchange.environ = binding, environ
-    return exchange.notice(fault, "handler")
+    return observer(binding, environ).notice(fault, "handler")

@@ -19,8 +19,8 @@ from tocsin.capture.piece import Piece
 from tocsin.capture.work import Work
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError
-from tocsin.intake.core import TOLD
 from tocsin.intake.mark import recall
+from tocsin.intake.told import TOLD, settle
 
 try:
     from apscheduler.events import (
@@ -109,11 +109,11 @@ class _Binding:
         if isinstance(subject, Job):
             self._remember(subject.id, _name(subject))
             if exc is None or not _is_fault(exc):
-                _settle(record, None)  # a missed run, which the listener tells of, with its time
+                settle(record, None)  # a missed run, which the listener tells of, with its time
             else:
-                _settle(record, self._report(exc, subject.id, _scheduled(exc)))
+                settle(record, self._report(exc, subject.id, _scheduled(exc)))
         elif type(subject) is str and exc is not None and _is_fault(exc):
-            _settle(record, self._report(exc, subject, ""))  # the executor itself failed: its process was killed, say
+            settle(record, self._report(exc, subject, ""))  # the executor itself failed: its process was killed, say
         return True
 
     def _report(self, exc: BaseException, job_id: str, scheduled: str) -> str | None:
@@ -200,10 +200,3 @@ def _scheduled(exc: BaseException) -> str:
     entry = traceback(exc)
     run_time = None if entry is None else entry.tb_frame.f_locals.get("run_time")
     return run_time.isoformat() if type(run_time) is datetime else ""
-
-
-def _settle(record: logging.LogRecord, error_id: str | None) -> None:
-    """Have our handler take a record as told already; the others find the id of what was reported."""
-    record.__dict__[TOLD] = error_id or ""
-    if error_id:
-        record.__dict__["error_id"] = error_id

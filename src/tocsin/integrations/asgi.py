@@ -10,13 +10,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Token
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tocsin.capture.scopes import SCOPE, Scope
 from tocsin.integrations import asgi_exchange as exchanges
 from tocsin.integrations.asgi_exchange import Exchange, Message, Send, report
 from tocsin.integrations.asgi_lifespan import AsgiLifespan
-from tocsin.integrations.exchange import Binding
+from tocsin.integrations.binding import BINDING, Binding
 from tocsin.integrations.interface import require_asgi
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ __all__ = ["AsgiApp", "asgi", "guard"]
 Receive = Callable[[], Awaitable[Message]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
-_BINDING: Final = "tocsin_binding"  # attribute of our callables
-
 
 def asgi(app: AsgiApp, intake: Intake) -> AsgiApp:
     """Return ``app`` (ASGI 3) wrapped in production; in the modes debug and off it comes back as it is.
@@ -36,7 +34,7 @@ def asgi(app: AsgiApp, intake: Intake) -> AsgiApp:
     An application that is wrapped already comes back unchanged, bound to ``intake`` from now on. Raises ConfigError for
     what is no ASGI application.
     """
-    bound = getattr(app, _BINDING, None)
+    bound = getattr(app, BINDING, None)
     if bound is not None:
         bound.intake = intake
         return app
@@ -76,7 +74,7 @@ def guard(app: AsgiApp, binding: Binding) -> AsgiApp:
         from tocsin.integrations.in_flight import noted_asgi  # only for those who asked for it
 
         wrapped = noted_asgi(guest, binding)
-    wrapped.__dict__[_BINDING] = binding
+    wrapped.__dict__[BINDING] = binding
     return wrapped
 
 

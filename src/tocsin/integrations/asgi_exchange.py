@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from http import HTTPStatus
 from typing import Any, Final
 
 from tocsin.capture.disconnects import is_worker_timeout
 from tocsin.capture.scopes import Scope, environ_of
 from tocsin.complaints import complain
-from tocsin.event.environ import COUNTED, ERROR_ID
+from tocsin.event.environ import COUNTED
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.intake.mark import share
 from tocsin.integrations.asgi_faults import fault_behind, is_departure, lone_members, original, told_within
-from tocsin.integrations.exchange import Binding
+from tocsin.integrations.binding import Binding
+from tocsin.integrations.faults import is_error
+from tocsin.integrations.status import status_line
 
 __all__ = ["PASSED", "Exchange", "Message", "Send", "failed", "report", "send"]
 
@@ -24,7 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 Exchange = list[Any]
 
 PASSED: Final = "tocsin.passed"  # scope: an exception that a middleware may have made an answer
-_ERROR_ID_HEADER: Final = b"x-error-id"  # the ASGI specification wants names in lower case
+_HEADER: Final = ERROR_ID_HEADER.lower().encode()  # the ASGI specification wants names in lower case
 
 
 def send(exchange: Exchange, message: Message) -> Awaitable[None]:
@@ -49,8 +51,9 @@ async def failed(exchange: Exchange, fault: BaseException) -> bool:
     What intake does not report (a client that has gone, an ignored class) is not ours to answer either.
     """
     is_started, server_send, scope, binding = exchange
+    scope.pop(PASSED, None)  # it refers to frames that refer to the scope
     error_id = report(binding, fault, scope, "call")
-    if error_id is None or is_started or not _is_error(fault):
+    if error_id is None or is_started or not is_error(fault):
         return False
     try:
         if binding.propagates():
@@ -73,7 +76,7 @@ def report(binding: Binding, fault: BaseException, scope: Scope | None, phase: s
     """
     raised, via = fault, f"{binding.name}.{phase}"
     fault = told_within(original(fault), via)
-    if not _is_error(fault) and not is_worker_timeout(fault):
+    if not is_error(fault) and not is_worker_timeout(fault):
         return None
     try:
         environ = None if scope is None else environ_of(scope)
@@ -86,7 +89,7 @@ def report(binding: Binding, fault: BaseException, scope: Scope | None, phase: s
             if same is not fault:
                 share(fault, same)
         if error_id is not None and environ is not None:
-            intake.announce(error_id, fault, environ)
+            intake.announce(error_id, environ)
         return error_id
     except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
         complain("asgi", "an exception could not be reported", own)
@@ -96,62 +99,46 @@ def report(binding: Binding, fault: BaseException, scope: Scope | None, phase: s
 def _marked(exchange: Exchange, message: Message) -> Message:
     """Return the start of an answer with an error status, with the request's error id if it has one."""
     try:
+        passed = exchange[2].pop(PASSED, None)  # whatever the status: it refers to frames that refer to the scope
         status = int(message["status"])
         headers = list(message.get("headers", ()))
-        is_error = 500 <= status < 600
-        if is_error and _has_error_id(headers):
+        is_server_error = 500 <= status < 600
+        if is_server_error and _has_error_id(headers):
             return message  # an inner one of ours has reported it, in a scope of its own
-        error_id = _error_id(exchange, status, is_error)
-        if not error_id or not is_error:
+        error_id = _error_id(exchange, status, passed, is_server_error)
+        if not error_id or not is_server_error:
             return message
-        return {**message, "headers": [*headers, (_ERROR_ID_HEADER, error_id.encode("ascii"))]}
+        return {**message, "headers": [*headers, (_HEADER, error_id.encode("ascii"))]}
     except Exception as fault:  # noqa: BLE001 - an answer leaves as it is, whatever happens to its report
         complain("asgi", "an answer with an error status could not be reported", fault)
         return message
 
 
-def _error_id(exchange: Exchange, status: int, is_error: bool) -> str | None:
+def _error_id(exchange: Exchange, status: int, passed: BaseException | None, is_server_error: bool) -> str | None:
     _, _, scope, binding = exchange
-    if is_error:
+    if is_server_error:
         # Starlette, and what is made like it, sends its 500 from within the handler of the exception.
         fault = sys.exc_info()[1]
         if fault is None:
-            fault = scope.pop(PASSED, None)
+            fault = passed
         if fault is not None:
             fault = fault_behind(fault, is_watched=str(status) in binding.intake.watched_statuses)
         if fault is not None:
             return report(binding, fault, scope, "send")  # None, say, for a client that has gone: no error either
-    environ = environ_of(scope)
-    if str(status) in binding.intake.watched_statuses:
-        answered: str | None = binding.intake.answer(_words(status), environ)
-        return answered
-    known = environ.get(ERROR_ID)
-    return known if type(known) is str else None
+    answered: str | None = binding.intake.answer(status_line(status), environ_of(scope))
+    return answered
 
 
 def _page(page: Callable[..., Any], environ: dict[str, Any], error_id: str) -> tuple[Message, Message]:
     _, said, body = page(environ, error_id)
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in said]
     if not _has_error_id(headers):
-        headers.append((_ERROR_ID_HEADER, error_id.encode("ascii")))
+        headers.append((_HEADER, error_id.encode("ascii")))
     return (
         {"type": "http.response.start", "status": 500, "headers": headers},
         {"type": "http.response.body", "body": b"" if environ["REQUEST_METHOD"] == "HEAD" else body},
     )
 
 
-def _is_error(fault: BaseException) -> bool:
-    """Tell errors from CancelledError and its like; not by `isinstance`, which asks a `__class__` of foreign code."""
-    return issubclass(type(fault), Exception)
-
-
 def _has_error_id(headers: Iterable[Any]) -> bool:
-    return any(bytes(name).lower() == _ERROR_ID_HEADER for name, _ in headers)
-
-
-def _words(status: int) -> str:
-    """Return a status as WSGI says it, so that the same answer has the same words in a report."""
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+    return any(bytes(name).lower() == _HEADER for name, _ in headers)

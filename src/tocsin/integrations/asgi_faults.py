@@ -22,6 +22,8 @@ _ANSWERS: Final = frozenset(
         "starlette.exceptions.HTTPException",
     }
 )
+# Such a one too, although it derives from what Litestar raises for faults.
+_UNAVAILABLE: Final = "litestar.exceptions.http_exceptions.ServiceUnavailableException"
 # Derived from those, and raised where something is wrong.
 _INTERNAL: Final = "litestar.exceptions.http_exceptions.InternalServerException"
 _FAULTS: Final = frozenset({"litestar.exceptions.http_exceptions.ImproperlyConfiguredException", _INTERNAL})
@@ -44,13 +46,17 @@ def fault_behind(exc: BaseException, *, is_watched: bool) -> BaseException | Non
 
 
 def original(exc: BaseException) -> BaseException:
-    """Return what Litestar has put into an exception of its own, once or twice, because an answer had begun."""
+    """Return what Litestar has put into an exception of its own, once or twice, because an answer had begun.
+
+    A stream is sent from a task group, so there it is alone in a group: all broken streams would be told as that.
+    """
+    late = exc
     while type_name(type(exc)) == _LATE and _detail(exc) == _LATE_WORDS:
         cause = anatomy.cause(exc)
         if cause is None:
             break
         exc = cause
-    return exc
+    return exc if exc is late else next(lone_members(exc), exc)
 
 
 def told_within(exc: BaseException, via: str) -> BaseException:
@@ -78,7 +84,7 @@ def is_departure(exc: BaseException) -> bool:
 
 def _is_answer(exc: BaseException) -> bool:
     names = {type_name(cls) for cls in anatomy.mro(type(exc))}
-    return not names.isdisjoint(_ANSWERS) and names.isdisjoint(_FAULTS)
+    return _UNAVAILABLE in names or (not names.isdisjoint(_ANSWERS) and names.isdisjoint(_FAULTS))
 
 
 def _detail(exc: BaseException) -> str:

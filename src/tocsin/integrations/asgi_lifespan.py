@@ -9,7 +9,7 @@ from typing import Final
 
 from tocsin.complaints import complain
 from tocsin.integrations.asgi_exchange import Message, Send, report
-from tocsin.integrations.exchange import Binding
+from tocsin.integrations.binding import Binding
 
 __all__ = ["AsgiLifespan"]
 

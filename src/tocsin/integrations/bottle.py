@@ -7,7 +7,6 @@ makes a body of what a route returned it only tells the handler of errors 500, s
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 import bottle
@@ -15,7 +14,9 @@ import bottle
 from tocsin.complaints import complain
 from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.errors import ConfigError
-from tocsin.integrations.exchange import Binding, Environ, Exchange
+from tocsin.event.typename import function_name
+from tocsin.integrations.binding import BINDING, Binding
+from tocsin.integrations.exchange import Environ, observer
 from tocsin.integrations.wsgi import guard, wsgi
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["install"]
 
-_BINDING: Final = "tocsin_binding"  # attribute of our callables
 _PHASE: Final = "bottle"
+_WORDS: Final = frozenset({"Internal Server Error", "Unhandled exception"})  # Bottle's own, for an exception
 
 
 def install(app: bottle.Bottle, intake: Intake) -> bottle.Bottle:
@@ -40,7 +41,7 @@ def install(app: bottle.Bottle, intake: Intake) -> bottle.Bottle:
     """
     settings = intake.settings
     is_free = "wsgi" not in app.__dict__
-    bound = getattr(app.wsgi, _BINDING, None)
+    bound = getattr(app.wsgi, BINDING, None)
     if bound is not None:
         bound.intake = intake
     elif settings.mode == "production":
@@ -84,7 +85,7 @@ def _listening(handler: ErrorHandler | None, app: bottle.Bottle, binding: Bindin
         fault = error.exception
         try:
             error_id = None if fault is None else _notice(binding, fault)
-            if handler is None and error_id is not None and not bottle.DEBUG:
+            if handler is None and error_id is not None and not bottle.DEBUG and _is_bottles(error.body):
                 return _page(binding, error_id)
         except Exception as own:  # noqa: BLE001 - the application's answer wins over ours
             complain("bottle", "an error could not be reported", own)
@@ -94,15 +95,20 @@ def _listening(handler: ErrorHandler | None, app: bottle.Bottle, binding: Bindin
 
 
 def _notice(binding: Binding, fault: BaseException) -> str | None:
-    exchange = Exchange()
-    exchange.binding, exchange.environ = binding, bottle.request.environ
-    return exchange.notice(fault, _PHASE)
+    return observer(binding, bottle.request.environ).notice(fault, _PHASE)
+
+
+def _is_bottles(words: object) -> bool:
+    return type(words) is str and words in _WORDS
 
 
 def _page(binding: Binding, error_id: str) -> bytes:
     _, headers, body = binding.intake.page(bottle.request.environ, error_id)
     for name, value in headers:
-        bottle.response.set_header(name, value)
+        if name == "Vary":
+            bottle.response.add_header(name, value)
+        else:
+            bottle.response.set_header(name, value)
     return body
 
 
@@ -112,8 +118,6 @@ def _describe(environ: Any) -> None:
     if type(route) is not bottle.Route:
         return
     environ[ROUTE] = route.rule
-    callback = route.callback
-    if type(callback) is FunctionType:
-        environ[ENDPOINT] = f"{callback.__module__}.{callback.__qualname__}"
-    elif type(callback) is MethodType:
-        environ[ENDPOINT] = f"{callback.__func__.__module__}.{callback.__func__.__qualname__}"
+    endpoint = function_name(route.callback)
+    if endpoint:
+        environ[ENDPOINT] = endpoint

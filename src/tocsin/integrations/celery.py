@@ -20,8 +20,8 @@ from tocsin.capture.piece import Piece
 from tocsin.capture.present import PRESENT, Present, leave, remember
 from tocsin.capture.work import Work
 from tocsin.event import limits
-from tocsin.intake.core import TOLD
 from tocsin.intake.mark import recall
+from tocsin.intake.told import settle
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -169,20 +169,20 @@ class _Binding:
         if run is None or _item(record.__dict__.get("data"), "id") != task.request.id:
             return True
         if run.is_told or (type(record.exc_info) is tuple and isinstance(record.exc_info[1], _NO_FAULTS)):
-            _settle(record, run.error_id)
+            settle(record, run.error_id)
         return True
 
     def _see_main_process(self, record: logging.LogRecord) -> bool:
         """Tell of a time limit and of a lost child once."""
         if record.funcName == "on_timeout":
             if record.levelno == logging.WARNING:
-                _settle(record, None)  # the soft one: the task is told of it, and if that fails of it, so are we
+                settle(record, None)  # the soft one: the task is told of it, and if that fails of it, so are we
             elif record.levelno >= logging.ERROR:
                 self._overtaken(record)
         elif type(record.exc_info) is tuple and isinstance(record.exc_info[1], ExceptionWithTraceback):
             seen = recall(record.exc_info[1].exc, "celery record", "")
             if seen is not None:
-                _settle(record, seen.error_id)
+                settle(record, seen.error_id)
         return True
 
     def _overtaken(self, record: logging.LogRecord) -> None:
@@ -200,7 +200,7 @@ class _Binding:
             )
             with Work(name, by="celery", id=task_id) as work:
                 self._remember_overdue(task_id, self.intake.take(piece, None, via="celery", environ=work.environ))
-        _settle(record, self._overdue.get(task_id))
+        settle(record, self._overdue.get(task_id))
 
     def _remember_overdue(self, task_id: str, error_id: str | None) -> None:
         while len(self._overdue) >= limits.OVERDUE_TASKS:
@@ -252,14 +252,7 @@ def _original(exc: BaseException) -> BaseException:
     return exc
 
 
-def _settle(record: logging.LogRecord, error_id: str | None) -> None:
-    """Have our handler take a record as told already; the others find the id of what was reported."""
-    record.__dict__[TOLD] = error_id or ""
-    if error_id:
-        record.__dict__["error_id"] = error_id
-
-
 def _skip(record: logging.LogRecord) -> bool:
     """Have what a task prints be no warning, as Celery logs it."""
-    _settle(record, None)
+    settle(record, None)
     return True

@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.capture.disconnects import is_worker_timeout
 from tocsin.complaints import complain
-from tocsin.event.environ import ERROR_ID
 from tocsin.event.environ import text as environ_text
+from tocsin.event.error_id import ERROR_ID_HEADER
+from tocsin.integrations.binding import Binding
 from tocsin.integrations.body import close, stream
+from tocsin.integrations.faults import is_error
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
-    from tocsin.intake import Intake
-
-__all__ = ["ERROR_ID_HEADER", "Binding", "Environ", "Exchange", "Headers"]
+__all__ = ["Environ", "Exchange", "Headers", "observer"]
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
-ERROR_ID_HEADER: Final = "X-Error-Id"
-
-_bindings = itertools.count()
-
-
-def _never() -> bool:
-    return False
-
-
-@dataclass(slots=True)
-class Binding:
-    """Tie a wrapped application to its intake.
-
-    Mutable, so that wrapping again with another reporter's intake rebinds the application in place.
-    ``propagates`` is asked when an exception arrives: True means that it must leave as if nobody had caught it. With
-    ``is_reraised`` an exception leaves after our page was sent for it, as it does with Starlette's own pages.
-    """
-
-    intake: Intake
-    propagates: Callable[[], bool] = _never
-    is_reraised: bool = False
-    # Differs by application: of two wrapped ones around each other, the outer one meets what the inner one
-    # reported and let pass, and intake must see that it comes by another way, not a second time.
-    name: str = field(default_factory=lambda: f"wsgi{next(_bindings)}", init=False)
+_HEADER: Final = ERROR_ID_HEADER.lower()
 
 
 class Exchange:
@@ -151,10 +126,7 @@ class Exchange:
             intake = self.binding.intake
             if status.startswith("5") and _has_error_id(headers):
                 return headers  # an inner middleware of ours has reported it, in an environ of its own
-            if status[:3] in intake.watched_statuses:
-                error_id = intake.answer(status, environ)
-            else:
-                error_id = environ_text(environ, ERROR_ID)
+            error_id = intake.answer(status, environ)
             return _with_error_id(headers, error_id) if error_id and status.startswith("5") else headers
         except Exception as fault:  # noqa: BLE001 - an answer leaves as it is, whatever happens to its report
             complain("wsgi", f"an answer with status {status[:3]} could not be reported", fault)
@@ -168,7 +140,7 @@ class Exchange:
         ``phase`` is where it came out: an exception that comes out of the body and again out of ``close()`` is one.
         SystemExit, KeyboardInterrupt, GeneratorExit and their like are no errors, but for a worker's timeout.
         """
-        if not _is_error(fault) and not is_worker_timeout(fault):
+        if not is_error(fault) and not is_worker_timeout(fault):
             return None
         if issubclass(type(fault), StopIteration) and self._is_upgrade():
             return None  # how websocket libraries tell gunicorn that they are done with the connection
@@ -178,7 +150,7 @@ class Exchange:
                 fault, kind="traceback", via=f"{binding.name}.{phase}", environ=self.environ
             )
             if error_id is not None:
-                binding.intake.announce(error_id, fault, self.environ)
+                binding.intake.announce(error_id, self.environ)
             return error_id
         except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
             complain("wsgi", "an exception could not be reported", own)
@@ -201,7 +173,7 @@ class Exchange:
 
     def _is_answered(self, fault: BaseException) -> bool:
         # An upgraded connection's socket may speak another protocol by now.
-        return _is_error(fault) and not self._is_upgrade() and not self.binding.propagates()
+        return is_error(fault) and not self._is_upgrade() and not self.binding.propagates()
 
     def _page(self, fault: BaseException, error_id: str) -> list[bytes] | None:
         try:
@@ -219,9 +191,12 @@ class Exchange:
         return environ_text(self.environ, "HTTP_UPGRADE").lower() == "websocket"
 
 
-def _is_error(fault: BaseException) -> bool:
-    """Tell errors from SystemExit and its like; not by `isinstance`, which asks a `__class__` of the application's."""
-    return issubclass(type(fault), Exception)
+def observer(binding: Binding, environ: Environ) -> Exchange:
+    """Return an exchange that only reports, for a framework that settles by itself what is sent."""
+    exchange = Exchange()
+    exchange.binding, exchange.environ = binding, environ
+    exchange.status, exchange.is_sent = None, True
+    return exchange
 
 
 def _with_error_id(headers: Headers, error_id: str) -> Headers:
@@ -232,4 +207,4 @@ def _with_error_id(headers: Headers, error_id: str) -> Headers:
 
 
 def _has_error_id(headers: Headers) -> bool:
-    return any(name.lower() == "x-error-id" for name, _ in headers)
+    return any(name.lower() == _HEADER for name, _ in headers)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.capture.context import context
 from tocsin.complaints import complain
-from tocsin.integrations.exchange import Binding
+from tocsin.integrations.binding import BINDING, Binding
 from tocsin.integrations.faults import is_fault
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["install"]
 
-_BINDING: Final = "tocsin_binding"
 _VIA: Final = "concurrent.futures"
 _OTHER_INTERPRETERS: Final = (
     "InterpreterPoolExecutor"  # a ThreadPoolExecutor by class; its calls see none of our objects
@@ -34,7 +33,7 @@ def install(app: Executor, intake: Intake) -> Executor:
     The future raises it as before, and where the request that submitted it fails of it, that is the same event.
     Installing again only binds it to the intake given last. Outside production nothing is replaced.
     """
-    bound = getattr(app.submit, _BINDING, None)
+    bound = getattr(app.submit, BINDING, None)
     if bound is not None:
         bound.intake = intake
     elif intake.settings.mode == "production":
@@ -54,7 +53,7 @@ def _submitting(app: Executor, binding: Binding) -> Callable[..., Future[Any]]:
         future.add_done_callback(context()(_Done(binding)))
         return future
 
-    submit.__dict__[_BINDING] = binding
+    submit.__dict__[BINDING] = binding
     return submit
 
 

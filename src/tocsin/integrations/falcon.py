@@ -18,11 +18,13 @@ from tocsin.capture import anatomy
 from tocsin.capture.requests import MIDDLEWARE_CODES
 from tocsin.capture.scopes import ENVIRON, SCOPE, environ_of
 from tocsin.complaints import complain
-from tocsin.event.environ import ENDPOINT, ERROR_ID, ROUTE
+from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.environ import text as environ_text
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.typename import type_name
+from tocsin.integrations.binding import Binding
 from tocsin.integrations.body import CODES, stream
-from tocsin.integrations.exchange import ERROR_ID_HEADER, Binding, Environ, Exchange
+from tocsin.integrations.exchange import Environ, Exchange, observer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -120,10 +122,7 @@ class _Guest:
         return self._exchange(req).notice(fault, phase)
 
     def _exchange(self, req: Any) -> Exchange:
-        exchange = Exchange()
-        exchange.binding, exchange.environ = self.binding, self._environ(req)
-        exchange.status, exchange.is_sent = None, True
-        return exchange
+        return observer(self.binding, self._environ(req))
 
     # -- what is answered ----------------------------------------------------------------------------------
 
@@ -141,7 +140,10 @@ class _Guest:
         resp.status = falcon.HTTP_500
         resp.data = body
         for name, value in headers:
-            resp.set_header(name, value)
+            if name == "Vary":
+                resp.append_header(name, value)
+            else:
+                resp.set_header(name, value)
 
     def _look(self, req: Any, resp: Any) -> None:
         """Look at an answer that may have an error status."""
@@ -152,10 +154,7 @@ class _Guest:
         if status >= 500 and fault is not None:
             self._notice(req, fault, "reporter")
         environ = self._environ(req)
-        if str(status) in self.binding.intake.watched_statuses:
-            error_id = self.binding.intake.answer(falcon.code_to_http_status(resp.status), environ)
-        else:
-            error_id = environ_text(environ, ERROR_ID)
+        error_id = self.binding.intake.answer(falcon.code_to_http_status(resp.status), environ)
         if error_id and status >= 500:
             resp.set_header(ERROR_ID_HEADER, error_id)
 
@@ -202,7 +201,11 @@ class _AsgiGuest(_Guest):
         return scope
 
     def _environ(self, req: Any) -> Environ:
-        return environ_of(req.scope)
+        environ = environ_of(req.scope)
+        matched = req.scope.get(_MATCHED)
+        if matched is not None:
+            environ[_MATCHED] = matched  # for what is reported once the scope is no longer the present one
+        return environ
 
     async def process_request(self, req: Any, resp: Any) -> None:
         self._begin(req, resp)

@@ -5,20 +5,28 @@ from __future__ import annotations
 from tocsin.capture import anatomy
 from tocsin.event import limits
 
-__all__ = ["is_fault"]
+__all__ = ["is_error", "is_fault"]
+
+
+def is_error(exc: object) -> bool:
+    """Tell an Exception from SystemExit, CancelledError and their like, which are never answered by a page.
+
+    Not by `isinstance`, which asks a `__class__` of the application's.
+    """
+    return issubclass(type(exc), Exception)
 
 
 def is_fault(exc: object) -> bool:
     """Tell faults from SystemExit, KeyboardInterrupt, GeneratorExit, CancelledError and their like.
 
-    A group is one if it holds one. Not by `isinstance`, which asks a `__class__` of the application's.
+    A group is one if it holds one, whatever else it holds.
     """
     waiting = [exc]
     for _ in range(limits.DISCONNECT_MEMBERS):
         if not waiting:
             return False
         each = waiting.pop()
-        if issubclass(type(each), Exception):
+        if is_error(each):
             return True
         if issubclass(type(each), BaseExceptionGroup):
             waiting.extend(anatomy.members(each))  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ meets the WSGI layer, which is put around ``app.wsgi_app``.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import got_request_exception, request, request_finished
@@ -16,9 +15,12 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 from werkzeug.wsgi import get_host
 
 from tocsin.complaints import complain
-from tocsin.event.environ import COUNTED, ENDPOINT, ERROR_ID, ROUTE
+from tocsin.config.loggers import is_handled_elsewhere
+from tocsin.event.environ import COUNTED, ENDPOINT, ROUTE
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.errors import ConfigError
-from tocsin.integrations.exchange import ERROR_ID_HEADER, Binding, Environ
+from tocsin.integrations.binding import Binding
+from tocsin.integrations.exchange import Environ
 from tocsin.integrations.wsgi import guard, wsgi
 
 if TYPE_CHECKING:
@@ -93,12 +95,8 @@ def _keep_on_logging(app: Flask) -> None:
     Flask adds it when nobody else handles what the application logs, and the handler that `setup` adds to the root
     logger looks as if somebody did.
     """
-    logger: logging.Logger | None = app.logger
-    while logger is not None:
-        if any(not getattr(handler, "is_tocsin", False) for handler in logger.handlers):
-            return
-        logger = logger.parent if logger.propagate else None
-    app.logger.addHandler(default_handler)
+    if not is_handled_elsewhere(app.logger):
+        app.logger.addHandler(default_handler)
 
 
 def _describe() -> None:
@@ -151,10 +149,7 @@ def _on_answer(app: Flask, response: Response, **_: Any) -> None:
 
 def _mark(response: Response, intake: Intake, environ: Environ) -> None:
     """Give an answer its error id, and our page in place of the default one."""
-    if str(response.status_code) in intake.watched_statuses:
-        error_id = intake.answer(response.status, environ)
-    else:
-        error_id = environ.get(ERROR_ID)
+    error_id = intake.answer(response.status, environ)
     if not error_id:
         return
     response.headers[ERROR_ID_HEADER] = error_id
@@ -162,7 +157,10 @@ def _mark(response: Response, intake: Intake, environ: Environ) -> None:
         _, headers, body = intake.page(environ, error_id)
         response.set_data(body)
         for name, value in headers:
-            response.headers[name] = value
+            if name == "Vary":
+                response.vary.add(value)
+            else:
+                response.headers[name] = value
 
 
 def _is_default_page(response: Response) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from types import FunctionType, MethodType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tocsin.complaints import complain, is_own_work
-from tocsin.event.typename import type_name
+from tocsin.event.typename import function_name, type_name
 from tocsin.intake.mark import is_told
 from tocsin.integrations.faults import is_fault
 
@@ -108,12 +108,7 @@ def _of_unraisable(intake: Intake, args: tuple[Any, ...]) -> None:
 
 def _name(culprit: object) -> str:
     """Return the name of a function, else of the object's class: it may be half gone, so it is not asked anything."""
-    if type(culprit) is MethodType:
-        culprit = culprit.__func__
-    if type(culprit) is FunctionType:
-        module: object = culprit.__module__
-        return f"{module}.{culprit.__qualname__}" if type(module) is str else culprit.__qualname__
-    return type_name(type(culprit))
+    return function_name(culprit) or type_name(type(culprit))
 
 
 _PLACES: Final = {

@@ -17,8 +17,9 @@ from tocsin.capture.requests import path_of
 from tocsin.capture.work import WATCHERS
 from tocsin.event.environ import text as environ_text
 from tocsin.event.limits import ENVIRON_CHARS
+from tocsin.integrations.binding import Binding
 from tocsin.integrations.body import SizedBody
-from tocsin.integrations.exchange import Binding, Environ, Exchange
+from tocsin.integrations.exchange import Environ, Exchange
 from tocsin.spool.deaths import Deaths
 
 if TYPE_CHECKING:

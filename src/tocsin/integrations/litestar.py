@@ -19,7 +19,7 @@ from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.errors import ConfigError
 from tocsin.integrations.asgi import guard
 from tocsin.integrations.asgi_exchange import PASSED, report
-from tocsin.integrations.exchange import Binding
+from tocsin.integrations.binding import BINDING, Binding
 from tocsin.integrations.scope_user import fill_in_user
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["install"]
 
-_BINDING: Final = "tocsin_binding"  # attribute of what `guard` returns
 _UNCAUGHT: Final = "Uncaught exception (connection_type="
 
 
@@ -40,7 +39,7 @@ def install(app: Litestar, intake: Intake) -> Litestar:
     a version of Litestar that works otherwise.
     """
     handler = getattr(app, "asgi_handler", None)
-    bound = getattr(handler, _BINDING, None)
+    bound = getattr(handler, BINDING, None)
     if bound is not None:
         bound.intake = intake
         _attend(app, intake)

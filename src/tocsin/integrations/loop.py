@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tocsin.complaints import complain
-from tocsin.integrations.exchange import Binding
+from tocsin.integrations.binding import BINDING, Binding
 from tocsin.integrations.faults import is_fault
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["install"]
 
-_BINDING: Final = "tocsin_binding"
 _Context = dict[str, Any]
 
 
@@ -31,7 +30,7 @@ def install(app: asyncio.AbstractEventLoop, intake: Intake) -> asyncio.AbstractE
     intake given last. Outside production nothing is set.
     """
     previous = app.get_exception_handler()
-    bound = getattr(previous, _BINDING, None)
+    bound = getattr(previous, BINDING, None)
     if bound is not None:
         bound.intake = intake
     elif intake.settings.mode == "production":
@@ -51,7 +50,7 @@ def _handler(binding: Binding, previous: Any) -> Callable[[asyncio.AbstractEvent
             return loop.default_exception_handler(context)
         return previous(loop, context)
 
-    handle.__dict__[_BINDING] = binding
+    handle.__dict__[BINDING] = binding
     return handle
 
 
@@ -59,7 +58,9 @@ def _fields(context: _Context) -> dict[str, Any]:
     """Return what asyncio says of it, but for the arguments of a callback, and the task's name and coroutine."""
     message = context.get("message")
     fields: dict[str, Any] = {"asyncio": message.partition("(")[0] if type(message) is str else ""}
-    task = context.get("task") or context.get("future")
+    task = context.get("task")
+    if task is None:  # not by `or`, which asks a `__bool__` of the application's
+        task = context.get("future")
     if issubclass(type(task), asyncio.Task):
         fields["task"] = asyncio.Task.get_name(task)  # type: ignore[arg-type]
         coroutine = asyncio.Task.get_coro(task)  # type: ignore[arg-type]

@@ -16,16 +16,17 @@ from pyramid.response import Response
 from pyramid.router import Router
 from pyramid.settings import aslist
 from pyramid.threadlocal import get_current_request
-from pyramid.tweens import EXCVIEW, INGRESS
+from pyramid.tweens import EXCVIEW
 
 from tocsin.capture.requests import MIDDLEWARE_CODES, find_environ
 from tocsin.complaints import complain
-from tocsin.event.environ import ENDPOINT, ERROR_ID, ROUTE
-from tocsin.event.environ import text as environ_text
+from tocsin.event.environ import ENDPOINT, ROUTE
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.errors import ConfigError
 from tocsin.event.typename import type_name
+from tocsin.integrations.binding import Binding
 from tocsin.integrations.body import CODES, stream
-from tocsin.integrations.exchange import ERROR_ID_HEADER, Binding, Environ, Exchange
+from tocsin.integrations.exchange import Environ, observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ __all__ = ["includeme", "inner_tween_factory", "install", "tween_factory"]
 _BINDING: Final = "tocsin_binding"  # key of the registry
 _TWEEN: Final = "tocsin.integrations.pyramid.tween_factory"
 _INNER: Final = "tocsin.integrations.pyramid.inner_tween_factory"
-_RAISED: Final = "tocsin.raised"  # environ: an exception, and what it was raised during
+_RAISED: Final = "tocsin.pyramid"  # environ: an exception, and what it was raised during
 _CONTEXT: Final = BaseException.__dict__["__context__"]  # past what the exception's class may define
 
 
@@ -78,7 +79,9 @@ def install(app: Configurator, intake: Intake) -> Configurator:
     elif intake.settings.mode == "production":
         _require_place(app)
         app.registry[_BINDING] = Binding(intake)
-        app.add_tween(_TWEEN, under=INGRESS, over=EXCVIEW)
+        # With an `over`, Pyramid would sort the application's tweens below the exception views, and answers would miss
+        # what those tweens put there.
+        app.add_tween(_TWEEN)
         app.add_tween(_INNER, under=EXCVIEW)
     if intake.settings.mode == "production":
         intake.add_describer(_describe)
@@ -158,7 +161,7 @@ def _failed(binding: Binding, request: Request, environ: Environ, fault: BaseExc
         if _is_inner(environ) or _is_tried_again(request, fault):
             return None
         _restore(environ, fault)
-        error_id = _exchange(binding, environ).notice(fault, "tween")
+        error_id = observer(binding, environ).notice(fault, "tween")
         if error_id is None or not issubclass(type(fault), Exception) or not _is_outermost(request.registry):
             return None
         # As the tween of exception views leaves them for the tweens outside of it.
@@ -178,11 +181,8 @@ def _look(binding: Binding, request: Request, environ: Environ, response: Respon
         return
     is_error = status >= "5"
     if is_error and fault is not None and not issubclass(type(fault), Response):  # HTTPException is both
-        _exchange(binding, environ).notice(fault, "tween")
-    if status[:3] in binding.intake.watched_statuses:
-        error_id = binding.intake.answer(status, environ)
-    else:
-        error_id = environ_text(environ, ERROR_ID)
+        observer(binding, environ).notice(fault, "tween")
+    error_id = binding.intake.answer(status, environ)
     if error_id and is_error:
         response.headers[ERROR_ID_HEADER] = error_id
 
@@ -191,16 +191,8 @@ def _watch(binding: Binding, environ: Environ, response: Response) -> None:
     """Put a generator around the one that is the answer's body: it runs when all tweens are through."""
     _describe(environ)
     length = response.content_length
-    response.app_iter = stream(environ, _exchange(binding, environ), response.app_iter, True)
+    response.app_iter = stream(environ, observer(binding, environ), response.app_iter, True)
     response.content_length = length  # WebOb drops it with each new body
-
-
-def _exchange(binding: Binding, environ: Environ) -> Exchange:
-    """Return an exchange that only reports: what is sent, the server and Pyramid settle."""
-    exchange = Exchange()
-    exchange.binding, exchange.environ = binding, environ
-    exchange.status, exchange.is_sent = None, True
-    return exchange
 
 
 def _is_inner(environ: Environ) -> bool:

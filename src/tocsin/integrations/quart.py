@@ -18,9 +18,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from tocsin.capture.scopes import environ_of
 from tocsin.complaints import complain
-from tocsin.event.environ import ENDPOINT, ERROR_ID, ROUTE
+from tocsin.event.environ import ENDPOINT, ROUTE
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.integrations.asgi import guard
-from tocsin.integrations.exchange import ERROR_ID_HEADER, Binding
+from tocsin.integrations.binding import Binding
 
 if TYPE_CHECKING:
     from quart import Quart, Response
@@ -162,10 +163,7 @@ def _report_handled(connection: Any, intake: Intake, environ: dict[str, Any]) ->
 
 async def _mark(response: Response, intake: Intake, environ: dict[str, Any]) -> None:
     """Give an answer its error id, and our page in place of the default one."""
-    if str(response.status_code) in intake.watched_statuses:
-        error_id = intake.answer(response.status, environ)
-    else:
-        error_id = environ.get(ERROR_ID)
+    error_id = intake.answer(response.status, environ)
     if not error_id:
         return
     response.headers[ERROR_ID_HEADER] = error_id
@@ -173,7 +171,10 @@ async def _mark(response: Response, intake: Intake, environ: dict[str, Any]) -> 
         _, headers, body = intake.page(environ, error_id)
         response.set_data(body)
         for name, value in headers:
-            response.headers[name] = value
+            if name == "Vary":
+                response.vary.add(value)
+            else:
+                response.headers[name] = value
 
 
 async def _is_default_page(response: Response) -> bool:

@@ -23,8 +23,10 @@ from rq.logutils import ColorizingStreamHandler
 from tocsin.capture.piece import Piece
 from tocsin.capture.work import Work
 from tocsin.complaints import say
+from tocsin.config.loggers import is_handled_elsewhere
 from tocsin.event.errors import ConfigError
-from tocsin.intake.core import TOLD
+from tocsin.intake.told import settle
+from tocsin.system.interrupts import let_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,7 @@ __all__ = ["install"]
 
 _LOGGERS: Final = ("rq.worker", "rq.job")
 _TOLD_IN: Final = ("handle_exception", "monitor_work_horse", "handle_work_horse_killed")
+_SAID_IN: Final = ("handle_job_success",)  # below WARNING, so of a lead-up only; its message tells arguments too
 _CALL: Final = re.compile(r"([A-Za-z_][\w.]*)\(")  # how RQ describes a job, where nobody else has
 
 _bindings: Final[weakref.WeakValueDictionary[str, _Binding]] = weakref.WeakValueDictionary()  # by the worker's name
@@ -89,7 +92,7 @@ class _Binding:
             ("handle_work_horse_killed", self._handle_work_horse_killed),
         ):
             setattr(worker, name, partial(around, getattr(worker, name)))
-        logging.getLogger(_LOGGERS[0]).addFilter(_settle)
+        logging.getLogger(_LOGGERS[0]).addFilter(_settle_told)
 
     def _unbind(self, intake: Intake) -> None:
         if self.intake is intake:
@@ -183,7 +186,8 @@ def _loaded(job: Job) -> str:
     """Return the name of a job's function where the job is about to be run, and RQ is about to ask for it as well."""
     try:
         return job.func_name or ""
-    except Exception:  # noqa: BLE001 - what can't be loaded RQ tells of itself, in a moment
+    except Exception as fault:  # noqa: BLE001 - what can't be loaded RQ tells of itself, in a moment
+        let_through(fault)
         return _described(job)
 
 
@@ -203,21 +207,18 @@ def _ending(status: Any) -> str:
     return f"signal {number} ({signal.Signals(number).name})" if known else f"signal {number}"
 
 
-def _settle(record: logging.LogRecord) -> bool:
+def _settle_told(record: logging.LogRecord) -> bool:
     """Keep our handler from the records of what is reported anyway, or will be tried again: they tell arguments."""
-    is_told = record.funcName in _TOLD_IN and record.levelno >= logging.WARNING
+    is_told = record.funcName in (_TOLD_IN if record.levelno >= logging.WARNING else _SAID_IN)
     if is_told and any(bound.intake is not None for bound in list(_bindings.values())):
-        record.__dict__[TOLD] = ""
+        settle(record, None)
     return True
 
 
 def _keep_printing(logger: logging.Logger) -> None:
     """Have RQ's records shown as it shows them by itself, where only our handler is in the way of it."""
-    above: logging.Logger | None = logger
-    while above is not None:
-        if any(not getattr(handler, "is_tocsin", False) for handler in above.handlers):
-            return
-        above = above.parent if above.propagate else None
+    if is_handled_elsewhere(logger):
+        return
     for stream, is_error in ((sys.stdout, False), (sys.stderr, True)):
         handler = ColorizingStreamHandler(stream=stream)  # type: ignore[no-untyped-call]
         handler.setFormatter(logging.Formatter(DEFAULT_LOGGING_FORMAT, DEFAULT_LOGGING_DATE_FORMAT))

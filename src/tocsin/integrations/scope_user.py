@@ -5,7 +5,7 @@ No attribute is asked for: a user may be a lazy object, or have properties that 
 
 from __future__ import annotations
 
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import MemberDescriptorType
 from typing import Any, Final
 
 from tocsin.capture import anatomy
@@ -40,7 +40,7 @@ def user_of(user: object) -> str | int | None:
     """
     if type(user) in (str, int):
         return user  # type: ignore[return-value] # as just seen
-    stored: Any = user if type(user) is dict else _stored(user)
+    stored: Any = user if type(user) is dict else anatomy.stored(user)
     for name in _NAMES:
         value = dict.get(stored, name)
         if value is None:
@@ -48,15 +48,6 @@ def user_of(user: object) -> str | int | None:
         if type(value) in (str, int) and value != "":
             return value  # type: ignore[no-any-return]
     return None
-
-
-def _stored(user: object) -> dict[str, Any]:
-    for cls in anatomy.mro(type(user)):
-        slot = anatomy.namespace(cls).get("__dict__")
-        if type(slot) is GetSetDescriptorType:
-            attributes: dict[str, Any] = slot.__get__(user)
-            return attributes
-    return {}
 
 
 def _slot(user: object, name: str) -> Any:

@@ -14,7 +14,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
@@ -27,7 +27,7 @@ from tocsin.event.errors import ConfigError
 from tocsin.integrations.asgi import guard
 from tocsin.integrations.asgi_exchange import PASSED, Message, report
 from tocsin.integrations.asgi_faults import fault_behind
-from tocsin.integrations.exchange import Binding
+from tocsin.integrations.binding import BINDING, Binding
 from tocsin.integrations.scope_user import fill_in_user
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["install"]
 
-_BINDING: Final = "tocsin_binding"  # attribute of our `build_middleware_stack`
 
 App = Callable[..., Awaitable[Any]]
 Handler = Callable[..., Any]
@@ -50,7 +49,7 @@ def install(app: Starlette, intake: Intake) -> Starlette:
     Installing again only binds it to the intake given last. Outside production nothing is done. Raises ConfigError when
     the application has started already.
     """
-    bound = getattr(app.build_middleware_stack, _BINDING, None)
+    bound = getattr(app.build_middleware_stack, BINDING, None)
     if bound is not None:
         bound.intake = intake
         intake.add_describer(_describe)
@@ -80,7 +79,7 @@ def _hook(app: Starlette, binding: Binding) -> None:
             app.exception_handlers, app.user_middleware = handlers, middleware
         return guard(stack, binding)  # type: ignore[arg-type] # Starlette's name for the same
 
-    build_middleware_stack.__dict__[_BINDING] = binding
+    build_middleware_stack.__dict__[BINDING] = binding
     app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
 
 

@@ -9,6 +9,7 @@ from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from tocsin.capture.context import is_coroutine_function
 from tocsin.capture.present import leave
 from tocsin.capture.work import Work
 from tocsin.event.errors import ConfigError
@@ -58,8 +59,8 @@ class Watch:
 
     def __enter__(self) -> Watch:
         run = self._run()
-        self._runs.append(run)
         run.__enter__()
+        self._runs.append(run)
         return self
 
     def __exit__(
@@ -87,7 +88,7 @@ class Watch:
         if not callable(function) or isinstance(function, type):
             raise ConfigError(f"watch() decorates functions, not {type(function).__name__} objects or classes")
         wrap = self._function
-        if inspect.iscoroutinefunction(function):
+        if is_coroutine_function(function):
             wrap = self._coroutine
         elif inspect.isgeneratorfunction(function):
             wrap = self._generator
@@ -175,14 +176,14 @@ class _Run:
         self.depth = 0
 
     def __enter__(self) -> None:
+        # First: it may take a while, and what a signal handler raises meanwhile must find nothing entered.
+        if self._station is not None and self._station.intake.is_asleep:
+            self._station.intake.wake()
         self.outer = _INNERMOST.get()
         self.depth = 1 if self.outer is None else self.outer.depth + 1
         self._entered = _INNERMOST.set(self)
-        if self._station is None:
-            return
-        self._work.begin()
-        if self._station.intake.is_asleep:
-            self._station.intake.wake()
+        if self._station is not None:
+            self._work.begin()
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None

@@ -7,11 +7,12 @@ Nothing of an answer changes but that a failure before its start becomes the 500
 from __future__ import annotations
 
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tocsin.capture.requests import MIDDLEWARE_CODES
+from tocsin.integrations.binding import BINDING, Binding
 from tocsin.integrations.body import CODES, SizedBody, dismiss, stream
-from tocsin.integrations.exchange import Binding, Environ, Exchange
+from tocsin.integrations.exchange import Environ, Exchange
 from tocsin.integrations.interface import require_wsgi
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["guard", "wsgi"]
 
-_BINDING: Final = "tocsin_binding"  # attribute of our callables
-
 
 def wsgi(app: WSGIApplication, intake: Intake) -> WSGIApplication:
     """Return ``app`` wrapped, by the mode of the intake's settings.
@@ -33,7 +32,7 @@ def wsgi(app: WSGIApplication, intake: Intake) -> WSGIApplication:
     missing). In mode off it comes back as it is. An application that is wrapped already comes back unchanged, bound to
     ``intake`` from now on. Raises ConfigError for what is no WSGI application.
     """
-    bound = getattr(app, _BINDING, None)
+    bound = getattr(app, BINDING, None)
     if bound is not None:
         bound.intake = intake
         return app
@@ -103,7 +102,7 @@ def guard(app: WSGIApplication, binding: Binding) -> WSGIApplication:
         from tocsin.integrations.in_flight import noted_wsgi  # only for those who asked for it
 
         wrapped = noted_wsgi(guest, binding)
-    wrapped.__dict__[_BINDING] = binding
+    wrapped.__dict__[BINDING] = binding
     return wrapped
 
 

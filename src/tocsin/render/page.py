@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from tocsin.render.accept import preferred
+from tocsin.system.interrupts import let_through
 
 __all__ = ["Custom", "ErrorPage", "Page"]
 
@@ -126,6 +127,7 @@ class ErrorPage:
             if form == "html" and (own := self._own_html()) is not None:
                 return Page(_HTML, own.replace(_PLACEHOLDER, shown.encode()))
         except Exception as error:  # noqa: BLE001 - foreign code; the visitor gets a page whatever it raises
+            let_through(error)
             failure = error
         default = _DEFAULTS[form, bool(shown)]
         return replace(default, body=default.body.replace(_PLACEHOLDER, shown.encode()), failure=failure)

@@ -139,7 +139,12 @@ class Folder:
 
     def processes(self) -> set[str]:
         """Return the processes that have a live file, dead or alive."""
-        return {path.stem for path in self.path.glob("*.live") if not path.name.startswith(".")}  # not yet published
+        try:
+            # By pathlib it takes six times as long, and a leader looks at every step.
+            names = [entry.name for entry in os.scandir(self.path)]
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return set()
+        return {name[:-5] for name in names if name.endswith(".live") and name[0] != "."}  # else not yet published
 
     def event_bytes(self) -> int:
         """Return what segments and counters take: what `spool_max_mb` bounds. The state has bounds of its own."""

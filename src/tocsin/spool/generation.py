@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tocsin.event.model import Kind
 from tocsin.spool.counters import Counters
 from tocsin.spool.folder import GenerationPath
+from tocsin.system.interrupts import let_through
 
 __all__ = ["Generation", "Place"]
 
@@ -35,7 +36,8 @@ class Generation:
         """Write the counters again where something is missing; return whether somebody was at them."""
         try:
             return self.counters.mend(self.path.counts)
-        except OSError:
+        except OSError as fault:
+            let_through(fault)
             return False  # a full disk: tried again at the next look
 
 

@@ -99,7 +99,8 @@ class FlightLog:
         thread = native("_thread", "get_ident")()
         if thread not in self._threads:
             self._meet(thread)
-        text = "\0".join(words).encode("utf-8", "replace")[:_TEXT_BYTES]
+        # A NUL divides words; one of a request's path must not begin another.
+        text = "\0".join(word.replace("\0", "?") for word in words).encode("utf-8", "replace")[:_TEXT_BYTES]
         since = time.time()
         check = zlib.crc32(text, zlib.crc32(_CHECKED.pack(since, thread)))
         try:

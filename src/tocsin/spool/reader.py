@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -190,13 +190,15 @@ class SpoolReader:
         self.has_newer = False  # as last listed: a living process writes a format that this version can't read
         self.left_out: tuple[str, ...] = ()  # as last listed: which files can't be read or are copies, and why
 
-    def generations(self) -> list[GenerationReader]:
+    def generations(self, finished: Collection[tuple[str, int]] = ()) -> list[GenerationReader]:
         """Return the generations there are now, the oldest process first, that this version can read.
 
-        What can't be read stays where it is, and keeps nothing else waiting.
+        What can't be read stays where it is, and keeps nothing else waiting. Of those that are ``finished``, and so of
+        dead processes, no file is opened.
         """
         # Liveness is looked at before the files: what a process wrote before it died is then surely seen as such.
-        living = {process for process in self.folder.processes() if is_held(self.folder.live(process))}
+        unknown = self.folder.processes() - {process for process, _ in finished}
+        living = {process for process in unknown if is_held(self.folder.live(process))}
         paths = list(self.folder.generations())
         newest: dict[str, int] = {path.process: path.generation for path in paths}
         present = {}
@@ -208,13 +210,14 @@ class SpoolReader:
                 reader.closed_at = time.monotonic()
             present[key] = reader
         self._readers = present
-        newer = [reader for reader in present.values() if reader.about().get("format", 0) > segment_format.FORMAT]
-        self.has_newer = any(not reader.is_dead for reader in newer)
-        whys = {key: reader.look() for key, reader in present.items()}
+        looked_at = {key: reader for key, reader in present.items() if key not in finished}
+        newer = {key for key, each in looked_at.items() if each.about().get("format", 0) > segment_format.FORMAT}
+        self.has_newer = any(not present[key].is_dead for key in newer)
+        whys = {key: reader.look() for key, reader in looked_at.items()}
         self.left_out = tuple(filter(None, whys.values()))
         for why in self.left_out:
             complain(f"read {why}", why)
-        return [reader for key, reader in present.items() if reader not in newer and not whys[key]]
+        return [reader for key, reader in present.items() if key not in newer and not whys.get(key)]
 
     def has_living(self, but: str = "") -> bool:
         """Tell whether another process than ``but`` is alive on this spool."""

@@ -27,6 +27,7 @@ from tocsin.spool.locks import FileLock
 from tocsin.spool.memory import Memory, Occurrence
 from tocsin.spool.ownership import require_own_application
 from tocsin.spool.tallies import TALLIES
+from tocsin.system.interrupts import let_through
 
 __all__ = ["Writer"]
 
@@ -232,6 +233,7 @@ class Writer:
                 if generation is not None:
                     self._see_off(generation)
         except (OSError, StoreError) as fault:
+            let_through(fault)
             self._retry_at = time.monotonic() + _RETRY_S
             self._tell_unwritable(fault)
         finally:
@@ -328,6 +330,7 @@ class Writer:
         try:
             written = os.write(generation.fd, data)
         except OSError as fault:
+            let_through(fault)
             self._tell_unwritable(fault)
             return 0
         if self._is_synced:

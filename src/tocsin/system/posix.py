@@ -8,6 +8,7 @@ by the same process: `is_locked` looks the inode up first.
 # mypy: disable-error-code="unreachable"
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -51,6 +52,7 @@ NOFOLLOW: Final = os.O_NOFOLLOW
 NONBLOCK: Final = os.O_NONBLOCK
 
 _PROMPTLY_MS: Final = 50
+_NONE_LEFT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _FAULTS: Final = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})  # abort() sees to its own
 
 _held: dict[tuple[int, int], int] = {}  # (device, inode) -> pid that holds it
@@ -187,8 +189,8 @@ def is_locked(path: Path) -> bool:
         if _held.get((status.st_dev, status.st_ino)) == os.getpid():
             return True
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
+    except OSError as fault:
+        return fault.errno in _NONE_LEFT  # nobody can tell now; who is taken for dead is not read any more
     try:
         os.lockf(fd, os.F_TEST, 0)
     except OSError:

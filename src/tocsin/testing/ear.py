@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from tocsin.config.loggers import all_loggers
 from tocsin.reporter import Reporter
 
 __all__ = ["listening"]
@@ -78,7 +79,5 @@ def _has_error_id(record: logging.LogRecord) -> bool:
 
 
 def _has_own() -> bool:
-    named = list(logging.Logger.manager.loggerDict.values())
-    loggers = [logging.getLogger(), *(logger for logger in named if isinstance(logger, logging.Logger))]
-    handlers = (handler for logger in loggers for handler in logger.handlers)
+    handlers = (handler for logger in all_loggers() for handler in logger.handlers)
     return any(getattr(handler, "is_tocsin", False) and not isinstance(handler, _Ear) for handler in handlers)

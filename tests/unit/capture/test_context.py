@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 import tocsin
+from tocsin.capture.lead_up import keep
+from tocsin.capture.present import PRESENT
 from tocsin.capture.work import Work
+from tocsin.event import limits
 from tocsin.event.errors import ConfigError
 from tocsin.testing import Captured, captured_events
 
@@ -128,24 +131,23 @@ def test_an_exception_can_be_pickled_and_keeps_no_field_alive(events: Captured) 
     class Order:
         pass
 
-    order = Order()
-    alive = weakref.ref(order)
-
-    def view() -> None:
-        with tocsin.context(lock=threading.Lock(), order=order):
-            raise KeyError(1)
-
     kept: list[BaseException] = []
 
-    def middleware() -> None:
-        try:
-            view()
-        except KeyError as fault:
-            kept.append(pickle.loads(pickle.dumps(fault)))
-            kept.append(fault.with_traceback(None))
+    def visited() -> weakref.ref[Order]:
+        order = Order()
 
-    visit(events, middleware)
-    del order, view, middleware
+        def middleware() -> None:
+            try:
+                with tocsin.context(lock=threading.Lock(), order=order):
+                    raise KeyError(1)
+            except KeyError as fault:
+                kept.append(pickle.loads(pickle.dumps(fault)))
+                kept.append(fault.with_traceback(None))
+
+        visit(events, middleware)
+        return weakref.ref(order)
+
+    alive = visited()
     gc.collect()
     assert len(kept) == 2
     assert alive() is None
@@ -189,7 +191,7 @@ def test_a_generator_function_is_refused_with_what_to_write(kind: str) -> None:
     async def async_generator() -> Any:
         yield 1
 
-    with pytest.raises(ConfigError, match="write `with tocsin.context"):
+    with pytest.raises(ConfigError, match=r"write `with tocsin\.context"):
         tocsin.context()(generator if kind == "generator" else async_generator)
 
 
@@ -262,3 +264,78 @@ def test_work_that_has_ended_ends_once(events: Captured) -> None:
     work.end()
     logger.error("after")
     assert events[0].task is None
+
+
+def test_one_object_serves_several_threads_at_once(events: Captured) -> None:
+    shared = tocsin.context(area="billing")
+    entered, left = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with shared:
+            entered.set()
+            left.wait(30)
+        logger.error("after, in the other thread")
+
+    thread = threading.Thread(target=other)
+    with shared:
+        thread.start()
+        assert entered.wait(30)
+    logger.error("after")
+    left.set()
+    thread.join()
+    assert fields(events) == [{}, {}]
+
+
+def test_a_task_that_starts_its_successor_time_and_again_keeps_only_so_much(events: Captured) -> None:
+    depth = 0
+
+    async def step(number: int) -> None:
+        nonlocal depth
+        with tocsin.context(step=number):
+            if number < 500:
+                await asyncio.create_task(step(number + 1))
+                return
+            logger.error("at last")
+            around = PRESENT.get()
+            while around.outer is not None:
+                around, depth = around.outer, depth + 1
+
+    asyncio.run(step(1))
+    assert fields(events) == [{"step": 500}]
+    assert depth <= limits.PRESENT_DEPTH
+
+
+@pytest.mark.complaints
+@pytest.mark.parametrize("given", [["a"], "text", 7, object()])
+def test_tags_that_are_no_mapping_fail_no_work(events: Captured, given: Any) -> None:
+    with tocsin.context(tags=given, order_id=7), Work("import", by="watch", tags=given):
+        logger.error("within")
+    assert fields(events) == [{"order_id": 7}]
+    assert dict(events[0].tags) == {}
+
+
+def test_a_number_too_long_for_a_text_costs_no_report(events: Captured) -> None:
+    with tocsin.context(tags={"huge": 10**5000, "password": "hunter2"}, huge=10**5000):
+        logger.error("within")
+    assert fields(events) == [{"huge": "<int of 16610 bits>"}]
+    assert dict(events[0].tags) == {"huge": "<int>", "password": "[masked]"}
+
+
+def test_of_too_many_fields_the_records_own_stay(events: Captured) -> None:
+    with tocsin.context(**{f"field{number}": number for number in range(limits.FIELDS)}):
+        logger.error("within", extra={"order_id": 7, "field0": "own"})
+    assert len(events[0].fields) == limits.FIELDS
+    assert (events[0].fields["order_id"], events[0].fields["field0"]) == (7, "own")
+
+
+def test_what_an_application_shows_of_the_environ_has_nothing_unmasked_of_ours(events: Captured) -> None:
+    environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "http"}
+
+    def view(*_: object) -> list[bytes]:
+        keep(logging.makeLogRecord({"msg": "token %s", "args": ("zebra7",), "levelno": 10}), 5, lambda name: False)
+        with tocsin.context(password="zebra7", tags={"secret": "zebra7"}):
+            raise ValueError
+
+    list(events.reporter.wsgi(view)(environ, lambda status, headers: None))
+    assert "tocsin.lead_up" in environ and "tocsin.raised" in environ
+    assert "zebra7" not in repr(environ)

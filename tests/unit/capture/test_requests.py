@@ -143,6 +143,19 @@ def test_proxy_headers_count_only_if_trusted(headers: dict[str, str], client: st
     assert from_environ(environ, SCRUBBER, RequestPolicy(client_address="full")).client == "203.0.113.77"
 
 
+@pytest.mark.parametrize("shown", ["full", "hashed"])
+@pytest.mark.parametrize(
+    "user",
+    [10**5000, "caf\udce9", "\0", "x" * 100_000],
+    ids=["huge", "surrogate", "control", "long"],  # pytest could not name the first
+)
+def test_a_user_however_odd_costs_no_report(user: Any, shown: str) -> None:
+    policy = RequestPolicy(user_id=shown, hash_key=lambda: b"k")
+    told = from_environ({**ENVIRON, "tocsin.user": user}, SCRUBBER, policy).user
+    assert told is not None
+    assert len(told.encode()) <= limits.NAME_CHARS + 8
+
+
 def test_hostile_environ_raises_nothing() -> None:
     """Values that are no exact strings count as absent; odd ones are made presentable."""
 

@@ -547,3 +547,24 @@ def test_names_are_names_whatever_they_are_derived_from_or_encoded_as() -> None:
     assert scrubber.fields({"table": {_Key("password"): "hunter2"}}) == {"table": {"password": MASK}}
     assert "hunter2" not in str(scrubber.fields({"%70assword%3D1": "hunter2"}))
     assert "hunter2" not in str(scrubber.prepared({"table": {"%70assword%3D1": "hunter2"}}))
+
+
+@pytest.mark.parametrize("bar", ["", "  | "])
+def test_source_lines_of_a_traceback_within_a_text_are_masked_as_those_of_frames(bar: str) -> None:
+    """A process pool's exceptions carry one as text, and so do many log messages."""
+    lines = [
+        "lost the job",
+        "Traceback (most recent call last):",
+        '  File "shop.py", line 3, in pay',
+        '    smtp.login("shop", "zebra7")',
+        "    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+        '  File "shop.py", line 9, in <module>',
+        '    connect("shop", "zebra7")  # and more',
+        "ValueError: boom",
+        'login("shop", "no source line")',
+    ]
+    text = "\n".join(bar + line for line in lines)
+    masked = SCRUBBER.text(text)
+    assert masked == text.replace("zebra7", MASK)
+    assert SCRUBBER.text(masked) == masked
+    assert Scrubber(is_on=False).text(text) == text

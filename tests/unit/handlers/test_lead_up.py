@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import tocsin
 from tocsin.capture.work import Work
 from tocsin.event.limits import LEAD_UP_CHARS
 from tocsin.event.model import Event
+from tocsin.intake.told import TOLD
 
 logger = logging.getLogger("shop.orders")
 
@@ -49,6 +51,10 @@ class Told:
     def visit(self, view: Callable[[], None]) -> None:
         app = self.reporter.wsgi(lambda environ, start_response: view() or [])
         list(app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda status, headers: None))
+
+    def note(self, message: Any, args: tuple[Any, ...]) -> None:
+        """Give a record to the intake past all handlers: pytest's own would fail of it, or keep it."""
+        self.reporter.intake.noted(logging.LogRecord("shop.orders", logging.DEBUG, "", 0, message, args, None))
 
     def messages(self, index: int = -1) -> list[str]:
         return [line.message for line in self.events[index].lead_up]
@@ -198,3 +204,52 @@ def test_beside_a_log_handler_of_one_logger_it_is_attached_there_and_taken_off_a
     finally:
         logger.removeHandler(handler)
     assert told.messages() == ["looked up 7", "reserved"]
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "shown"),
+    [
+        ("n %d", (10**5000,), "n %d (<int of 16610 bits>,)"),
+        ("n %s", (10**5000,), "n <int of 16610 bits>"),
+        (5, (), "5"),
+        (None, (), "None"),
+        (5, (3,), "5"),
+        ("%d", ("a",), "%d ('a',)"),
+    ],
+    ids=["digits", "text", "number", "nothing", "number_args", "misfit"],
+)
+def test_no_record_however_odd_costs_the_report(spool: dict[str, Any], message: Any, args: Any, shown: str) -> None:
+    with Told(spool, lead_up=5) as told:
+        told.visit(lambda: (told.note(message, args), failing()))
+        assert told.events[-1].exception is not None and told.events[-1].exception.type == "KeyError"
+        assert told.messages()[0] == shown
+
+
+def test_a_huge_message_is_not_kept_whole(spool: dict[str, Any]) -> None:
+    kept: list[int] = []
+
+    def view() -> None:
+        tracemalloc.start()
+        for _ in range(3):
+            told.note("x" * 100_000_000, ())
+            told.note("%s", ("y" * 100_000_000,))
+            told.note("%(a)s", ({"a": "z" * 100_000_000},))
+        kept.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        failing()
+
+    with Told(spool, lead_up=20) as told:
+        told.visit(view)
+        assert kept[0] < 1_000_000
+        assert len(told.messages()) == 11
+        assert all(len(line) <= LEAD_UP_CHARS for line in told.messages())
+
+
+def test_a_record_that_an_integration_tells_in_its_own_way_leads_up_to_nothing(spool: dict[str, Any]) -> None:
+    def view() -> None:
+        logger.error("job mail('bob') failed", extra={TOLD: ""})
+        failing()
+
+    with Told(spool, lead_up=5) as told:
+        told.visit(view)
+        assert told.messages() == ["looked up 7", "reserved"]

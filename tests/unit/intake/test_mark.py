@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from typing import Any
 
 import pytest
 
+import tocsin
 from tocsin.intake import mark as marks
 from tocsin.intake.mark import mark, recall, strength
+from tocsin.testing import captured_events
 
 
 def marked(token: str, *ways: str) -> ValueError:
@@ -95,3 +99,48 @@ def test_a_dict_of_the_applications_own_is_written_past() -> None:
     mark(exc, "AAAAAA-2222", "v1:0", 1, "", ("logging",))
     seen = recall(exc, "wsgi", "")
     assert seen is not None and seen.error_id == "AAAAAA-2222"
+
+
+def _raised(text: str) -> ValueError:
+    try:
+        raise ValueError(text)
+    except ValueError as exc:
+        return exc
+
+
+@pytest.mark.parametrize("shape", ["one", "two", "nested"])
+def test_a_group_of_what_was_told_in_the_same_request_is_no_further_event(shape: str) -> None:
+    """A task logs what it raises, and its task group raises it again: one event each, shown as nobody caught it."""
+    logger = logging.getLogger("shop")
+    seen: list[int] = []
+
+    def app(environ: Any, start_response: Any) -> Any:
+        members = [_raised("one"), *([] if shape == "one" else [_raised("two")])]
+        for number, member in enumerate(members):
+            logger.error(f"task {'ab'[number]} failed", exc_info=member)
+        seen.append(len(events))
+        group = ExceptionGroup("tasks", members)
+        raise ExceptionGroup("outer", [group]) if shape == "nested" else group
+
+    handler = tocsin.LogHandler()
+    logger.addHandler(handler)
+    with captured_events() as events:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "http"}
+        list(events.reporter.wsgi(app)(environ, lambda status, headers: None))
+        ids = {event.error_id for event in events}
+        assert len(ids) == seen[0] == (1 if shape == "one" else 2)
+
+
+def test_a_group_with_a_member_that_was_not_told_is_an_event() -> None:
+    logger = logging.getLogger("shop")
+    told = _raised("told")
+
+    def app(environ: Any, start_response: Any) -> Any:
+        logger.error("failed", exc_info=told)
+        raise ExceptionGroup("tasks", [told, _raised("not told")])
+
+    logger.addHandler(tocsin.LogHandler())
+    with captured_events() as events:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "http"}
+        list(events.reporter.wsgi(app)(environ, lambda status, headers: None))
+        assert len({event.error_id for event in events}) == 2

@@ -68,7 +68,7 @@ def test_a_callback_is_told_without_its_arguments(run: Callable[[Any], Any], eve
     async def main() -> None:
         tocsin.install(asyncio.get_running_loop())
         asyncio.get_running_loop().call_soon(int, "hunter2-is-no-number")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
     run(main())
     event = events.assert_one(ValueError)
@@ -128,6 +128,23 @@ def test_a_fault_of_ours_leaves_handling_as_it_was(
 
     run(main())
     assert len(seen) == 1
+
+
+def test_a_task_is_asked_nothing(run: Callable[[Any], Any], events: Captured) -> None:
+    class Task(asyncio.Task[None]):
+        def __bool__(self) -> bool:
+            raise AssertionError("asked")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: None)
+        tocsin.install(loop)
+        task = Task(asyncio.sleep(0), name="job-7")
+        await asyncio.wait([task])
+        loop.call_exception_handler({"message": "lost", "exception": ValueError("boom"), "task": task})
+
+    run(main())
+    assert [event.fields["task"] for event in events] == ["job-7"]
 
 
 def test_outside_production_nothing_is_set(run: Callable[[Any], Any]) -> None:

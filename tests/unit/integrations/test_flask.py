@@ -16,6 +16,7 @@ from werkzeug.test import EnvironBuilder
 from recording_intake import RecordingIntake
 from tocsin.event.errors import ConfigError
 from tocsin.integrations import install
+from tocsin.testing import captured_events
 
 DEFAULT = "Internal Server Error"
 
@@ -90,6 +91,20 @@ def test_uncaught_exception_becomes_our_page_with_its_id() -> None:
     assert answer.data == page(intake, answer)
     assert answer.content_length == len(answer.data)
     assert answer.content_type == "text/plain; charset=utf-8"
+
+
+def test_our_page_keeps_what_the_answer_varies_by() -> None:
+    app = make()
+
+    @app.after_request
+    def varied(response: flask.Response) -> flask.Response:
+        response.headers["Vary"] = "Origin"
+        return response
+
+    with captured_events() as events:
+        answer = events.reporter.install(app).test_client().get("/order/7")
+    assert answer.headers["Vary"] == "Origin, Accept"
+    assert answer.headers["X-Error-Id"] in answer.text
 
 
 def test_report_names_route_template_and_endpoint() -> None:

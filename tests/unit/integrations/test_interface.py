@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -34,12 +35,35 @@ class FlaskLike(WsgiObject):
     wsgi_app = wsgi_function
 
 
-@pytest.mark.parametrize("app", [wsgi_function, WsgiObject(), FlaskLike(), FlaskLike().wsgi_app, WsgiObject])
+class AiohttpLike:
+    def __call__(self) -> AiohttpLike:
+        return self
+
+
+class WsgiClass:
+    """Made anew for each request, as in an example of PEP 3333."""
+
+    def __init__(self, environ: Any, start_response: Any) -> None: ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b""
+
+
+class AsgiClass:
+    """Awaited, as Starlette's endpoints are."""
+
+    def __init__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield
+
+
+@pytest.mark.parametrize("app", [wsgi_function, WsgiObject(), FlaskLike(), FlaskLike().wsgi_app, WsgiClass])
 def test_wsgi_applications_are_wrapped(app: Any) -> None:
     assert callable(wsgi(app, RecordingIntake()))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("app", [asgi_function, AsgiObject(), AsgiObject().__call__, lambda *given: None])
+@pytest.mark.parametrize("app", [asgi_function, AsgiObject(), AsgiObject().__call__, AsgiClass, lambda *given: None])
 def test_asgi_applications_are_wrapped(app: Any) -> None:
     assert callable(asgi(app, RecordingIntake()))  # type: ignore[arg-type]
 
@@ -50,14 +74,20 @@ def test_an_asgi_application_is_sent_to_the_other_wrapper(app: Any) -> None:
         wsgi(app, RecordingIntake())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("app", [wsgi_function, FlaskLike()])
+@pytest.mark.parametrize("app", [wsgi_function, WsgiObject(), FlaskLike()])
 def test_a_wsgi_application_is_sent_to_the_other_wrapper(app: Any) -> None:
     with pytest.raises(ConfigError, match=r"write app = reporter\.wsgi\(app\)"):
         asgi(app, RecordingIntake())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrap", [wsgi, asgi])
-@pytest.mark.parametrize("app", [123, None, "shop:app"])
+@pytest.mark.parametrize("app", [123, None, "shop:app", AiohttpLike()])
 def test_what_is_no_application_is_refused(wrap: Any, app: Any) -> None:
     with pytest.raises(ConfigError, match="application, not an object of type"):
+        wrap(app, RecordingIntake())
+
+
+@pytest.mark.parametrize(("wrap", "app"), [(wsgi, WsgiObject), (asgi, AsgiObject)])
+def test_class_of_applications_is_refused_with_what_to_do(wrap: Any, app: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"not the class {app.__qualname__}; make one first"):
         wrap(app, RecordingIntake())

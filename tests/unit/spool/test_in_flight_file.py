@@ -41,6 +41,13 @@ def test_what_begins_is_there_until_it_ends(tmp_path: Path) -> None:
     assert words(made.path) == [("request", "GET", "/c", "")]
 
 
+def test_a_word_of_a_client_begins_no_other_word(tmp_path: Path) -> None:
+    """A path is the client's: by a NUL in it it would name the thread, and the route that tells faults apart."""
+    made = log(tmp_path)
+    made.begin("request", "GET", "/a\0thread\0/route", "main")
+    assert words(made.path) == [("request", "GET", "/a?thread?/route", "main")]
+
+
 def test_a_process_says_of_itself_who_it_is(tmp_path: Path) -> None:
     """However long that is."""
     about = {**ABOUT, "sinks": [f"file:/var/log/{number}" for number in range(200)]}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning
 from django.utils.log import AdminEmailHandler
 
+from tocsin.config.loggers import all_loggers
 from tocsin.integrations.django.faults import present
 
 __all__ = ["check"]
@@ -49,10 +49,8 @@ def check(**_: Any) -> list[CheckMessage]:
 
 
 def _mailing_loggers() -> list[str]:
-    named = logging.Logger.manager.loggerDict
-    loggers = [logging.getLogger(), *(item for item in list(named.values()) if isinstance(item, logging.Logger))]
     return [
         repr(logger.name)
-        for logger in loggers
+        for logger in all_loggers()
         if any(isinstance(handler, AdminEmailHandler) for handler in logger.handlers)
     ]

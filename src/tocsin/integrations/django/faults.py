@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.signals import got_request_exception, request_started
@@ -20,6 +19,7 @@ from tocsin.event.environ import ERROR_ID, TOKEN
 from tocsin.intake.mark import recall
 from tocsin.integrations.django.requests import describe, environ_for, tell
 from tocsin.integrations.django.sensitive import veil
+from tocsin.integrations.status import status_line
 
 if TYPE_CHECKING:
     from tocsin.intake import Intake
@@ -133,11 +133,9 @@ def answered(status: int, request: Any) -> str | None:
     environ = environ_for(request)
     if str(status) in intake.watched_statuses:
         _describe(request, environ)
-        error_id = intake.answer(_words(status), environ)
-        _leave(request, environ)
-        return error_id
-    known = environ.get(ERROR_ID)
-    return known if type(known) is str else None
+    error_id = intake.answer(status_line(status), environ)
+    _leave(request, environ)
+    return error_id
 
 
 def _describe(request: Any, environ: dict[str, Any]) -> None:
@@ -168,10 +166,3 @@ def _on_record(record: logging.LogRecord) -> bool:
     except Exception as own:  # noqa: BLE001 - a log call never raises on our account
         complain("django", "an answer could not be reported", own)
     return True
-
-
-def _words(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)

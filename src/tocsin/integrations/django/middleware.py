@@ -18,9 +18,9 @@ from django.views import defaults
 from tocsin.capture.present import leave
 from tocsin.capture.scopes import SCOPE
 from tocsin.complaints import complain
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.integrations.django.faults import answered, broken, present
 from tocsin.integrations.django.requests import environ_for, scope_for
-from tocsin.integrations.exchange import ERROR_ID_HEADER
 
 __all__ = ["Middleware", "looked_at"]
 
@@ -134,4 +134,4 @@ def _broken_stream(fault: BaseException, request: Any) -> None:
     error_id = broken(fault, request, "django.stream")
     intake = present()
     if error_id is not None and intake is not None:
-        intake.announce(error_id, fault, environ_for(request))
+        intake.announce(error_id, environ_for(request))

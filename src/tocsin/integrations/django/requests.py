@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from types import FrameType, GetSetDescriptorType
+from types import FrameType
 from typing import Any, Final
 from uuid import UUID
 
@@ -98,9 +98,9 @@ def _key(user: Any) -> str | int | None:
     """Return a model instance's primary key past all that its class defines: a lazy one would be looked up."""
     lookup = next((space for space in map(anatomy.namespace, anatomy.mro(type(user))) if "_meta" in space), None)
     if lookup is None:
-        inside = _attributes(user).get("_wrapped")
+        inside = dict.get(anatomy.stored(user), "_wrapped")
         return None if inside is None or not _is_model(inside) else _key(inside)
-    value = _attributes(user).get(lookup["_meta"].pk.attname)
+    value = dict.get(anatomy.stored(user), lookup["_meta"].pk.attname)
     if type(value) is UUID:
         return str(value)
     return value if type(value) in (str, int) else None
@@ -108,16 +108,6 @@ def _key(user: Any) -> str | int | None:
 
 def _is_model(value: object) -> bool:
     return any("_meta" in anatomy.namespace(cls) for cls in anatomy.mro(type(value)))
-
-
-def _attributes(value: object) -> dict[str, Any]:
-    """Return what was set on an object, read by the interpreter's own slot: a lazy one must not wake."""
-    for cls in anatomy.mro(type(value)):
-        slot = anatomy.namespace(cls).get("__dict__")
-        if type(slot) is GetSetDescriptorType:
-            found: dict[str, Any] = slot.__get__(value)
-            return found
-    return {}
 
 
 def _text(value: object) -> str:

@@ -12,6 +12,7 @@ from email.policy import EmailPolicy
 from hashlib import blake2b
 from typing import Any, Final
 
+from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.limits import DETAILED_ISSUES
 from tocsin.event.notice import Notice
 from tocsin.render.notice_html import notice_html
@@ -89,7 +90,7 @@ def _identities(notice: Notice) -> list[tuple[str, str]]:
     told = notice.issues[:DETAILED_ISSUES]
     error_ids = [issue.sample.error_id for issue in told if issue.sample is not None and issue.sample.error_id]
     fingerprints = [issue.fingerprint for issue in told]
-    rows = (("X-Error-Id", error_ids), ("X-Tocsin-Fingerprint", fingerprints))
+    rows = ((ERROR_ID_HEADER, error_ids), ("X-Tocsin-Fingerprint", fingerprints))
     return [(name, ", ".join(_NOT_OF_A_TOKEN.sub("", item)[:64] for item in items)) for name, items in rows if items]
 
 
