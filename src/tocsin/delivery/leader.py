@@ -245,7 +245,7 @@ class Leader:
         for sink, number in self._dead_letters.expire(past).items():
             self._state.add_loss(f"refused by {sink}", number)
         for reader in readers:
-            if reader.is_dead and not self._waiting(reader) and not reader.why_unread:
+            if reader.is_dead and not self._waiting(reader) and not reader.why_unread and reader.is_settled:
                 self._finished.add(reader.key)
         for key in self._retention.sweep(self._spool.generations(self._finished.keys), self._waiting, past, now):
             self._finished.discard(key)
@@ -260,7 +260,7 @@ class Leader:
 
     def _is_read_by_all(self, reader: GenerationReader) -> bool:
         """Tell whether every sink stands where the ledger has found nothing more, nor ever will."""
-        if not reader.is_dead or reader.why_unread:
+        if not reader.is_dead or reader.why_unread or not reader.is_settled:
             return False
         end = self._ledger.cursor(reader.key)
         return all(outlet.cursor(reader.key) == end for outlet in self.outlets if isinstance(outlet, EntryOutlet))

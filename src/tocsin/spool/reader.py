@@ -27,6 +27,7 @@ from tocsin.spool.locks import is_held
 __all__ = ["GenerationReader", "SpoolReader", "read_event"]
 
 _CLOSED_GRACE_S: Final = 60.0  # a thread may have fetched a generation just before the next one was opened
+_SETTLED_S: Final = 60.0
 
 
 class GenerationReader:
@@ -54,6 +55,18 @@ class GenerationReader:
     def is_final(self) -> bool:
         """Tell whether nothing can be added any more."""
         return self.is_dead or (self.closed_at is not None and time.monotonic() - self.closed_at > _CLOSED_GRACE_S)
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nobody has written to it for a while.
+
+        A process whose live file somebody removed passes for dead until it notices.
+        """
+        try:
+            changed = max(path.stat().st_mtime for path in (self.path.events, self.path.counts) if path.exists())
+        except (FileNotFoundError, ValueError):
+            return False
+        return time.time() - changed > _SETTLED_S
 
     def size_bytes(self) -> int:
         """Return the segment's present size; 0 where it is gone."""
@@ -197,7 +210,7 @@ class SpoolReader:
         dead processes, no file is opened.
         """
         # Liveness is looked at before the files: what a process wrote before it died is then surely seen as such.
-        unknown = self.folder.processes() - {process for process, _ in finished}
+        unknown = self.folder.processes() - self._ended(finished)
         living = {process for process in unknown if is_held(self.folder.live(process))}
         paths = list(self.folder.generations())
         newest: dict[str, int] = {path.process: path.generation for path in paths}
@@ -218,6 +231,13 @@ class SpoolReader:
         for why in self.left_out:
             complain(f"read {why}", why)
         return [reader for key, reader in present.items() if key not in newer and not whys.get(key)]
+
+    def _ended(self, finished: Collection[tuple[str, int]]) -> set[str]:
+        """Return the processes of which every generation is finished."""
+        if not finished:
+            return set()
+        going_on = {path.process for path in self.folder.generations() if path[1:] not in finished}
+        return {process for process, _ in finished} - going_on
 
     def has_living(self, but: str = "") -> bool:
         """Tell whether another process than ``but`` is alive on this spool."""

@@ -165,6 +165,8 @@ class Writer:
             self._behind = [old for old in self._behind if not old.mend() and old.counters.is_behind]
             if not system.is_in_place(generation.fd, generation.path.events):
                 self._leave(generation, f"the spool {self.folder.path} was moved away; a new one is begun")
+            elif self._live is not None and not self._live.is_in_place:  # this process passes for dead
+                self._leave(generation, f"{self.folder.live(self.process)} was removed; a new segment is begun")
             elif generation.mend():
                 text = f"{generation.path.counts} was truncated or removed by somebody; its counts were written again"
                 complain("spool_truncated", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +80,14 @@ def die(folder: Folder, *, counted: int = 0) -> str:
     for _ in range(counted):
         writer.count(place)
     writer.close()
+    age(folder, writer.process)
     return writer.process
+
+
+def age(folder: Folder, process: str) -> None:
+    """Have a process's files be of an hour ago: what was written to just now is not done with."""
+    for path in folder.path.glob(f"{process}-*"):
+        os.utime(path, (time.time() - 3_600,) * 2)
 
 
 def lead(folder: Folder, *sinks: Memory, start: str = "now", **options: Any) -> None:
@@ -234,3 +242,25 @@ def test_nobody_is_taken_for_dead_because_no_descriptor_is_left(
 
     monkeypatch.setattr(os, "open", none_left)
     assert is_held(folder.live(dead))
+
+
+@pytest.mark.complaints
+def test_a_process_whose_live_file_was_removed_is_read_on(folder: Folder) -> None:
+    """It passes for dead until it notices and begins a new segment; that one is not done with."""
+    living = Writer(folder, about={"application": "shop", "sinks": []})
+    occurrence = Occurrence("error", 40, 1, FAULT, 1.0, b"{}")
+    assert living.append(occurrence) is not None
+    folder.live(living.process).unlink()
+    sink = Memory()
+    lead(folder, sink)
+    assert not kept(folder).get("of"), "it was written to just now"
+    age(folder, living.process)
+    lead(folder, sink)
+    assert kept(folder)["of"] == {living.process: [0]}
+    for number in (2, 3):
+        assert living.append(occurrence) is not None
+        lead(folder, sink)
+        assert len(sink.lines) == number
+        age(folder, living.process)
+        lead(folder, sink)
+    living.close()
