@@ -17,6 +17,9 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 class Frame:
     """Hold one frame of a traceback, already masked.
 
+    ``url`` leads to the line in the forge, by the setting ``source_url``. ``operation`` is what of the line failed, without
+    what varies (see `capture.operation`), "" where that is not known.
+
     ``line`` and ``end_line`` count from 1; ``column`` and ``end_column`` are character offsets from 0 into the
     *stripped-right* source line (PEP 657), ``None`` where the interpreter has none. ``repeats`` is how many
     consecutive identical frames this one stands for.
@@ -35,6 +38,8 @@ class Frame:
     in_app: bool = True
     repeats: int = 1
     locals: Mapping[str, str] | None = None
+    url: str = ""
+    operation: str = ""
     # The wire form, rendered once per cached frame. `dataclasses.replace` does not carry it over, so a
     # changed frame can't be written with stale bytes.
     fragment: str | None = field(init=False, default=None, compare=False, repr=False)
@@ -53,6 +58,7 @@ class ExceptionInfo:
     context: ExceptionInfo | None = None  # during the handling of which; None where suppressed
     members: tuple[ExceptionInfo, ...] = ()
     members_omitted: int = 0
+    place: Frame | None = None  # which the exception itself names, no frame of its traceback: a SyntaxError's line
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class Event:
     application: str
     environment: str = ""
     release: str = ""
+    commit: str = ""  # the revision that runs, in hexadecimal
     host: str = ""
     logger: str = ""
     message: str = ""

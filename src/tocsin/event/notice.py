@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from tocsin.event.model import Event, Kind
 
-__all__ = ["Activity", "IssueReport", "Notice", "Reason"]
+__all__ = ["Activity", "Commit", "IssueReport", "Notice", "Reason"]
 
 Reason: TypeAlias = Literal[
     "new",  # first notice of one or several faults
@@ -21,6 +21,16 @@ Reason: TypeAlias = Literal[
     "alive",  # nothing but that tocsin works, and how much it did
     "check",  # sent by `tocsin check`
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Hold a commit: hexadecimal ``id``, aware ``at``, first line, link into the forge. It names no person."""
+
+    id: str
+    at: datetime | None = None
+    subject: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class IssueReport:
     last_release: str = ""
     clients: int | None = None  # distinct clients seen in full captures of the episode
     sample: Event | None = None  # the first event of the episode, or the freshest in an update
+    introduced: Commit | None = None  # which brought the line that failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _PLUS: Final = re.compile(r"=[^\s&=]{0,300}?[\w\-]\+")  # a form's blank
 # & ' + < = > " @, as writers for web pages escape them
 _JSON_SIGN: Final = re.compile(r"\\+u00(2[67bB]|3[c-eC-E]|22|40)")
 _HASH: Final = re.compile(r"[0-9a-f]{1,64}")
+_COMMIT: Final = re.compile(r"(?:[0-9a-f]{7,64})?")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _COMMANDS: Final = re.compile(r"curl|mysql|mariadb|sshpass|redis-cli")
 _CUT_MASK: Final = re.compile(r"\[(?:m(?:a(?:s(?:k(?:e(?:d)?)?)?)?)?)?\Z")
@@ -234,6 +235,8 @@ class Scrubber:
             column=frame.column if is_aligned else None,
             end_column=frame.end_column if is_aligned else None,
             locals=None if frame.locals is None else self._locals(frame.locals),
+            url=self.url(frame.url) if frame.url else "",
+            operation=self.name(frame.operation) if frame.operation else "",
         )
 
     def exception(self, info: ExceptionInfo, frames: bool = False) -> ExceptionInfo:
@@ -270,6 +273,7 @@ class Scrubber:
             application=self.name(event.application),
             environment=self.name(event.environment),
             release=self.name(event.release),
+            commit=event.commit if _COMMIT.fullmatch(event.commit) else self.name(event.commit),
             host=self.name(event.host),
             custom_fingerprint=self.name(event.custom_fingerprint),
             logger=self.name(event.logger),
@@ -443,6 +447,7 @@ class Scrubber:
             context=inner(info.context),
             members=members,
             members_omitted=info.members_omitted + len(info.members) - len(members),
+            place=None if info.place is None else self.frame(info.place),
         )
 
 

@@ -30,7 +30,7 @@ def _allowed(texts: str, numbers: str = "", **others: frozenset[type]) -> _Allow
 
 _EVENT: Final = _allowed(
     "level application environment release host logger message template process_name thread location"
-    " custom_fingerprint error_id fingerprint",
+    " custom_fingerprint error_id fingerprint commit",
     "levelno process_id",
     fields=_TABLE,
     tags=_TABLE,
@@ -40,7 +40,7 @@ _TASK: Final = _allowed("name by id")
 _LINE: Final = _allowed("level logger message")
 _EXCEPTION: Final = _allowed("type message", "frames_omitted members_omitted")
 _FRAME: Final = _allowed(
-    "module function file source",
+    "module function file source url operation",
     "line repeats",
     end_line=_NUMBER | {NoneType},
     column=_NUMBER | {NoneType},
@@ -104,7 +104,7 @@ def _require_exception(info: ExceptionInfo, depth: int) -> None:
         raise ValueError("exceptions are nested too deep")
     _require(info, _EXCEPTION)
     _require_all(info.notes)
-    for frame in info.frames:
+    for frame in info.frames if info.place is None else (*info.frames, info.place):
         _require(frame, _FRAME)
         _require_all(frame.before)
         _require_all(frame.after)

@@ -60,6 +60,10 @@ def frame_fragment(frame: Frame) -> str:
         members["end_column"] = frame.end_column
     if frame.repeats != 1:
         members["repeats"] = frame.repeats
+    if frame.url:
+        members["url"] = frame.url
+    if frame.operation:
+        members["operation"] = frame.operation
     if frame.locals is not None:
         members["locals"] = dict(frame.locals)
     return _dumps(members)
@@ -102,6 +106,8 @@ def encode(event: Event) -> bytes:
         parts.append(f',"lead_up":[{",".join(map(_line_text, event.lead_up))}]')
     if event.custom_fingerprint:
         parts.append(f',"custom_fingerprint":{_quoted(event.custom_fingerprint)}')
+    if event.commit:
+        parts.append(f',"commit":{_quoted(event.commit)}')
     if event.prepared:
         parts.append(f',"prepared":{_dumps(dict(event.prepared))}')
     parts.append("}")
@@ -123,6 +129,8 @@ def _exception_text(info: ExceptionInfo) -> str:
     if info.members:
         members = ",".join([_exception_text(member) for member in info.members])
         parts.append(f',"members":[{members}],"members_omitted":{info.members_omitted}')
+    if info.place is not None:
+        parts.append(f',"place":{frame_fragment(info.place)}')
     parts.append("}")
     return "".join(parts)
 
@@ -179,6 +187,7 @@ def event_from(members: Mapping[str, Any]) -> Event:
         application=members["application"],
         environment=members["environment"],
         release=members["release"],
+        commit=members.get("commit", ""),
         host=members["host"],
         logger=members["logger"],
         message=members["message"],
@@ -215,6 +224,7 @@ def _line_from(members: Mapping[str, Any]) -> LogLine:
 def _exception_from(members: Mapping[str, Any]) -> ExceptionInfo:
     cause = members.get("cause")
     context = members.get("context")
+    place = members.get("place")
     return ExceptionInfo(
         type=members["type"],
         message=members["message"],
@@ -225,6 +235,7 @@ def _exception_from(members: Mapping[str, Any]) -> ExceptionInfo:
         context=None if context is None else _exception_from(context),
         members=tuple(_exception_from(member) for member in members.get("members", ())),
         members_omitted=members.get("members_omitted", 0),
+        place=None if place is None else _frame_from(place),
     )
 
 
@@ -243,4 +254,6 @@ def _frame_from(members: Mapping[str, Any]) -> Frame:
         in_app=members["in_app"],
         repeats=members.get("repeats", 1),
         locals=members.get("locals"),
+        url=members.get("url", ""),
+        operation=members.get("operation", ""),
     )
