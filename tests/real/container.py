@@ -55,7 +55,8 @@ done
 export PATH=/opt/image/bin:/usr/bin:/bin PYTHONPATH=/mnt/source:/mnt/packages HOME=/nonexistent
 export LD_LIBRARY_PATH=/mnt/base/lib
 cd /srv/shop
-exec setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all --no-new-privs "$@"
+# The wish to end with unshare (--kill-child) is forgotten when the user changes: it is said again.
+exec setpriv --pdeathsig KILL --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all --no-new-privs "$@"
 """
 
 
@@ -90,6 +91,7 @@ class Container:
         unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "--mount-proc"]
         enter = ["sh", "-c", _ENTER, "enter", str(image), str(volume), str(packages), "-"]
         self.log = log
+        self._namespace: str | None = None
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [*unshare, *enter, *command],
@@ -115,9 +117,20 @@ class Container:
             raise
 
     def kill(self) -> None:
-        """End it at once."""
-        self.process.kill()
+        """End it at once, and all its processes: the kernel ends a namespace with its process 1."""
+        first = self._first()
+        if first is not None:
+            os.kill(first, signal.SIGKILL)
+        else:
+            self.process.kill()
         self.process.wait()
+
+    def processes(self) -> list[int]:
+        """Return the numbers that the host knows its processes by; empty before the first and after the last."""
+        if self._namespace is None and self._first() is None:
+            return []
+        numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+        return [number for number in numbers if self._namespace == _pid_namespace(number)]
 
     def _first(self) -> int | None:
         """Return the number that the host knows its process 1 by."""
@@ -126,4 +139,14 @@ class Container:
             children = path.read_text().split()
         except OSError:
             return None
-        return int(children[0]) if children else None
+        if not children:
+            return None
+        self._namespace = self._namespace or _pid_namespace(int(children[0]))
+        return int(children[0])
+
+
+def _pid_namespace(number: int) -> str | None:
+    try:
+        return str(Path(f"/proc/{number}/ns/pid").readlink())
+    except OSError:
+        return None  # it has ended

@@ -242,8 +242,12 @@ def test_coroutine_jobs_are_reported_and_cancelled_ones_are_not(captured: Captur
         end = time.monotonic() + PATIENCE_S
         while len(captured) < 2 and time.monotonic() < end:
             await asyncio.sleep(0.01)
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        assert waiting
         scheduler.shutdown()
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(
+            asyncio.gather(*waiting, return_exceptions=True), PATIENCE_S
+        )  # what hears of it was first
 
     asyncio.run(main())
     assert sorted(event.task.id for event in captured if event.task) == ["loop", "thread"]

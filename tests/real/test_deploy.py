@@ -286,6 +286,7 @@ class Pod:
         for container in self.running:
             if container.process.poll() is None:
                 container.kill()
+            assert container.processes() == []
 
 
 @pytest.fixture
@@ -336,6 +337,19 @@ def test_all_works_where_only_the_spool_can_be_written(pods: Callable[[str], Pod
     assert "nothing waits any more" in deliver.said()
     healthcheck = documents("compose.yaml")[0]["services"]["deliver"]["healthcheck"]["test"]
     assert pod.run("sh", "-c", healthcheck[1].replace("$$", "$")).process.returncode == 0
+
+
+@pytest.mark.parametrize("how", ["kill", "unshare is killed"])
+def test_a_container_that_is_killed_leaves_no_process(pods: Callable[[str], Pod], how: str) -> None:
+    """Also where whoever runs it is killed alone, as by a test run that is stopped."""
+    shop = pods("a").shop()
+    assert len(shop.processes()) == 3  # gunicorn and its two workers
+    if how == "kill":
+        shop.kill()
+        assert shop.processes() == []
+    shop.process.kill()
+    shop.process.wait()
+    wait_until(lambda: shop.processes() == [])
 
 
 def test_the_volume_itself_is_no_spool(pods: Callable[[str], Pod]) -> None:

@@ -158,8 +158,8 @@ def is_complete(raw: bytes) -> bool:
 
 @pytest.fixture(scope="module")
 def seed() -> int:
-    # One seed unless another is asked for: in about every fifth corpus a server by itself treats a broken application
-    # in a way of its own that `differing` does not know yet (a start behind an empty chunk, an empty file without one).
+    # One seed unless another is asked for: in some corpus a server by itself treats a broken application in a way of
+    # its own that `differing` does not know yet (`write` in an error on Werkzeug, an empty sized body without a start).
     return seeds.dice(usual=176_461_298).getrandbits(32)
 
 
@@ -215,6 +215,8 @@ def differing(run: Run, plan: Plan, client: str, bare: Seen, guarded: Seen) -> s
         return ""
     if run.name == "uwsgi" and plan.start == "handled" and plan.status.encode() in guarded.raw:
         return ""  # PEP 3333; uWSGI sends no body after a first start with exc_info, or raises a SystemError
+    if plan.start == "late" and plan.chunks[:1] == (b"",) and f" {plan.status[:3]} ".encode() in guarded.raw[:16]:
+        return ""  # a start behind an empty chunk: to PEP 3333 nothing has left by then; some servers think otherwise
     if plan.environ == "cleared" and plan.body == "file":
         return ""  # the wrapper is not found again where the environ named it, so the file goes out in chunks
     if plan.body == "file" and plan.start == "never" and b"Error id: " in guarded.raw:

@@ -15,8 +15,9 @@ from tocsin.complaints import complain
 from tocsin.event.environ import ROUTE
 from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.errors import ConfigError
+from tocsin.integrations.answer import HANDLED
 from tocsin.integrations.binding import Binding
-from tocsin.integrations.exchange import Environ, observer
+from tocsin.integrations.wsgi.exchange import Environ, observer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,7 +30,6 @@ __all__ = ["install"]
 
 _BINDING: Final = web.AppKey("tocsin_binding", Binding)
 _SAID: Final = "tocsin.aiohttp"  # key of a scope and of an environ that is not filled in yet
-_HANDLED: Final = "tocsin.handled"  # key of an environ: what a middleware of the application may have taken
 # Method, URL, headers, client, scheme, route: not the request itself, which tasks that outlive it would keep.
 _Said: TypeAlias = tuple[str, Any, Any, "str | None", str, Any]
 
@@ -80,14 +80,14 @@ def _outermost(binding: Binding) -> Middleware:
             _look(binding, environ, answer)
             raise
         except BaseException as fault:
-            environ.pop(_HANDLED, None)
+            environ.pop(HANDLED, None)
             page = _failed(binding, environ, request, fault)
             if page is None:
                 raise
             return page
         if issubclass(type(response), web.StreamResponse) and response.status >= 400:
             _look(binding, environ, response)
-        environ.pop(_HANDLED, None)  # it refers to frames that refer to environ
+        environ.pop(HANDLED, None)  # it refers to frames that refer to environ
         return response
 
     return tocsin_middleware
@@ -111,7 +111,7 @@ async def _remember(request: web.Request, handler: Callable[[web.Request], Await
     except Exception as fault:
         scope = SCOPE.get()
         if scope is not None:
-            scope[ENVIRON][_HANDLED] = fault
+            scope[ENVIRON][HANDLED] = fault
         raise
 
 
@@ -175,7 +175,7 @@ def _closing(answer: web.Response) -> web.Response:
 
 def _look(binding: Binding, environ: Environ, response: web.StreamResponse) -> None:
     """Look at an answer with an error status; an exception may have become it in a middleware."""
-    fault = environ.pop(_HANDLED, None)
+    fault = environ.pop(HANDLED, None)
     try:
         status = response.status
         if status < 400:

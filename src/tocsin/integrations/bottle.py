@@ -15,9 +15,10 @@ from tocsin.complaints import complain
 from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.errors import ConfigError
 from tocsin.event.typename import function_name
+from tocsin.integrations.answer import put_headers
 from tocsin.integrations.binding import BINDING, Binding
-from tocsin.integrations.exchange import Environ, observer
 from tocsin.integrations.wsgi import guard, wsgi
+from tocsin.integrations.wsgi.exchange import Environ, observer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,11 +105,7 @@ def _is_bottles(words: object) -> bool:
 
 def _page(binding: Binding, error_id: str) -> bytes:
     _, headers, body = binding.intake.page(bottle.request.environ, error_id)
-    for name, value in headers:
-        if name == "Vary":
-            bottle.response.add_header(name, value)
-        else:
-            bottle.response.set_header(name, value)
+    put_headers(headers, bottle.response.set_header, lambda value: bottle.response.add_header("Vary", value))
     return body
 
 

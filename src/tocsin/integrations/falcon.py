@@ -22,9 +22,10 @@ from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.environ import text as environ_text
 from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.typename import type_name
+from tocsin.integrations.answer import HANDLED, put_headers
 from tocsin.integrations.binding import Binding
-from tocsin.integrations.body import CODES, stream
-from tocsin.integrations.exchange import Environ, Exchange, observer
+from tocsin.integrations.wsgi.body import CODES, stream
+from tocsin.integrations.wsgi.exchange import Environ, Exchange, observer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -37,7 +38,6 @@ __all__ = ["install"]
 
 _MATCHED: Final = "tocsin.falcon"  # what was routed to: template and resource
 _ANSWER: Final = "tocsin.answer"  # the response that is being made
-_HANDLED: Final = "tocsin.handled"  # what a handler of the application took before that was known
 _TOKEN: Final = "tocsin.scope"
 
 # By id; an application of Falcon has neither room for an attribute nor weak references. One entry per application.
@@ -110,7 +110,7 @@ class _Guest:
             _leave(notes)  # it leaves Falcon, past `process_response`
             return
         if _ANSWER not in notes:
-            notes[_HANDLED] = error
+            notes[HANDLED] = error
             return
         resp = notes[_ANSWER]  # None for a websocket: what is handled there, nobody tells how
         if resp is not None and resp.status_code >= 500:
@@ -139,16 +139,12 @@ class _Guest:
         _, headers, body = self.binding.intake.page(self._environ(req), error_id)
         resp.status = falcon.HTTP_500
         resp.data = body
-        for name, value in headers:
-            if name == "Vary":
-                resp.append_header(name, value)
-            else:
-                resp.set_header(name, value)
+        put_headers(headers, resp.set_header, lambda value: resp.append_header("Vary", value))
 
     def _look(self, req: Any, resp: Any) -> None:
         """Look at an answer that may have an error status."""
         notes = self._notes(req)
-        fault, status = notes.pop(_HANDLED, None), resp.status_code
+        fault, status = notes.pop(HANDLED, None), resp.status_code
         if status < 400:
             return
         if status >= 500 and fault is not None:

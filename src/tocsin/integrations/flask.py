@@ -7,9 +7,10 @@ meets the WSGI layer, which is put around ``app.wsgi_app``.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import got_request_exception, request, request_finished
+from flask import got_request_exception, has_request_context, request, request_finished
 from flask.logging import default_handler
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 from werkzeug.wsgi import get_host
@@ -19,9 +20,11 @@ from tocsin.config.loggers import is_handled_elsewhere
 from tocsin.event.environ import COUNTED, ENDPOINT, ROUTE
 from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.errors import ConfigError
+from tocsin.integrations.answer import HANDLED, put_headers
 from tocsin.integrations.binding import Binding
-from tocsin.integrations.exchange import Environ
+from tocsin.integrations.echo import settle_echo
 from tocsin.integrations.wsgi import guard, wsgi
+from tocsin.integrations.wsgi.exchange import Environ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +37,7 @@ __all__ = ["install"]
 
 _EXTENSION: Final = "tocsin"
 _BAD_HOST: Final = "bad_host"
-_HANDLED: Final = "tocsin.handled"  # environ: what a handler of the application took
+_AGAIN: Final = "Request finalizing failed with an error while handling an error"
 
 
 def install(app: Flask, intake: Intake) -> Flask:
@@ -70,6 +73,8 @@ def _hook(app: Flask) -> None:
     got_request_exception.connect(_on_exception, app)
     request_finished.connect(_on_answer, app)
     app.handle_user_exception = _remembering(app.handle_user_exception)  # type: ignore[method-assign,assignment]
+    if _settle not in app.logger.filters:
+        app.logger.addFilter(_settle)
     _keep_on_logging(app)
 
 
@@ -83,7 +88,7 @@ def _remembering(handle: Callable[[Exception], Any]) -> Callable[[Exception], An
     def handle_user_exception(e: Exception) -> Any:
         answer = handle(e)  # raises what no handler takes
         if not isinstance(e, HTTPException):
-            request.environ[_HANDLED] = e
+            request.environ[HANDLED] = e
         return answer
 
     return handle_user_exception
@@ -97,6 +102,13 @@ def _keep_on_logging(app: Flask) -> None:
     """
     if not is_handled_elsewhere(app.logger):
         app.logger.addHandler(default_handler)
+
+
+def _settle(record: logging.LogRecord) -> bool:
+    """Take Flask's record of an ``after_request`` that fails again, on the answer to its own failure, for told."""
+    if type(record.msg) is str and record.msg == _AGAIN and has_request_context():
+        settle_echo(record, request.environ)
+    return True
 
 
 def _describe() -> None:
@@ -131,7 +143,7 @@ def _on_exception(app: Flask, exception: Exception, **_: Any) -> None:
 
 def _on_answer(app: Flask, response: Response, **_: Any) -> None:
     """Look at an error answer before it leaves; of any other, only at its status."""
-    handled = request.environ.pop(_HANDLED, None)  # popped at once: it refers to frames that refer to environ
+    handled = request.environ.pop(HANDLED, None)  # popped at once: it refers to frames that refer to environ
     if response.status_code < 400:
         return
     try:
@@ -156,11 +168,7 @@ def _mark(response: Response, intake: Intake, environ: Environ) -> None:
     if _is_default_page(response):
         _, headers, body = intake.page(environ, error_id)
         response.set_data(body)
-        for name, value in headers:
-            if name == "Vary":
-                response.vary.add(value)
-            else:
-                response.headers[name] = value
+        put_headers(headers, response.headers.__setitem__, response.vary.add)
 
 
 def _is_default_page(response: Response) -> bool:

@@ -18,8 +18,8 @@ from tocsin.capture.work import WATCHERS
 from tocsin.event.environ import text as environ_text
 from tocsin.event.limits import ENVIRON_CHARS
 from tocsin.integrations.binding import Binding
-from tocsin.integrations.body import SizedBody
-from tocsin.integrations.exchange import Environ, Exchange
+from tocsin.integrations.wsgi.body import SizedBody
+from tocsin.integrations.wsgi.exchange import Environ, Exchange
 from tocsin.spool.deaths import Deaths
 
 if TYPE_CHECKING:

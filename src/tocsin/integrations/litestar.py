@@ -18,9 +18,9 @@ from tocsin.complaints import complain
 from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.errors import ConfigError
 from tocsin.integrations.asgi import guard
-from tocsin.integrations.asgi_exchange import PASSED, report
+from tocsin.integrations.asgi.exchange import PASSED, report
+from tocsin.integrations.asgi.user import fill_in_user
 from tocsin.integrations.binding import BINDING, Binding
-from tocsin.integrations.scope_user import fill_in_user
 
 if TYPE_CHECKING:
     from litestar import Litestar, Request

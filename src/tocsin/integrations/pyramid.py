@@ -25,8 +25,8 @@ from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.event.errors import ConfigError
 from tocsin.event.typename import type_name
 from tocsin.integrations.binding import Binding
-from tocsin.integrations.body import CODES, stream
-from tocsin.integrations.exchange import Environ, observer
+from tocsin.integrations.wsgi.body import CODES, stream
+from tocsin.integrations.wsgi.exchange import Environ, observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,18 @@ where it is the default one, our page. Websockets and background tasks have sign
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from quart import got_request_exception, got_websocket_exception, has_request_context, request, request_finished
+from quart import (
+    got_request_exception,
+    got_websocket_exception,
+    has_request_context,
+    has_websocket_context,
+    request,
+    request_finished,
+)
 from quart import websocket as current_websocket
 from quart.signals import got_background_exception, websocket_finished
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -20,8 +28,10 @@ from tocsin.capture.scopes import environ_of
 from tocsin.complaints import complain
 from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.error_id import ERROR_ID_HEADER
+from tocsin.integrations.answer import HANDLED, put_headers
 from tocsin.integrations.asgi import guard
 from tocsin.integrations.binding import Binding
+from tocsin.integrations.echo import settle_echo
 
 if TYPE_CHECKING:
     from quart import Quart, Response
@@ -31,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["install"]
 
 _EXTENSION: Final = "tocsin"
-_HANDLED: Final = "tocsin.handled"  # scope: what a handler of the application took
+_AGAIN: Final = "Request finalizing errored"
 
 
 def install(app: Quart, intake: Intake) -> Quart:
@@ -58,6 +68,9 @@ def _hook(app: Quart) -> None:
     request_finished.connect(_on_answer, app)
     websocket_finished.connect(_on_end, app)
     app.handle_user_exception = _remembering(app.handle_user_exception)  # type: ignore[method-assign,assignment]
+    logger = logging.getLogger(app.name)  # not `app.logger`, which would be given its handler too early
+    if _settle not in logger.filters:
+        logger.addFilter(_settle)
 
 
 def _remembering(handle: Callable[[Exception], Awaitable[Any]]) -> Callable[[Exception], Awaitable[Any]]:
@@ -70,10 +83,17 @@ def _remembering(handle: Callable[[Exception], Awaitable[Any]]) -> Callable[[Exc
     async def handle_user_exception(error: Exception) -> Any:
         answer = await handle(error)  # raises what no handler takes
         if not isinstance(error, HTTPException):
-            _scope_of(_connection())[_HANDLED] = error
+            _scope_of(_connection())[HANDLED] = error
         return answer
 
     return handle_user_exception
+
+
+def _settle(record: logging.LogRecord) -> bool:
+    """Take Quart's record of an ``after_request`` that fails again, on the answer to its own failure, for told."""
+    if type(record.msg) is str and record.msg == _AGAIN and (has_request_context() or has_websocket_context()):
+        settle_echo(record, environ_of(_scope_of(_connection())))
+    return True
 
 
 async def _describe_request() -> None:
@@ -155,7 +175,7 @@ async def _on_end(app: Quart, response: Response | None = None, **_: Any) -> Non
 
 
 def _report_handled(connection: Any, intake: Intake, environ: dict[str, Any]) -> None:
-    handled = _scope_of(connection).pop(_HANDLED, None)
+    handled = _scope_of(connection).pop(HANDLED, None)
     if handled is not None:
         _describe(connection)
         intake.exception(handled, kind="traceback", via="quart", environ=environ)
@@ -170,11 +190,7 @@ async def _mark(response: Response, intake: Intake, environ: dict[str, Any]) -> 
     if await _is_default_page(response):
         _, headers, body = intake.page(environ, error_id)
         response.set_data(body)
-        for name, value in headers:
-            if name == "Vary":
-                response.vary.add(value)
-            else:
-                response.headers[name] = value
+        put_headers(headers, response.headers.__setitem__, response.vary.add)
 
 
 async def _is_default_page(response: Response) -> bool:

@@ -25,10 +25,10 @@ from tocsin.complaints import complain
 from tocsin.event.environ import ROUTE
 from tocsin.event.errors import ConfigError
 from tocsin.integrations.asgi import guard
-from tocsin.integrations.asgi_exchange import PASSED, Message, report
-from tocsin.integrations.asgi_faults import fault_behind
+from tocsin.integrations.asgi.exchange import PASSED, RERAISED, Message, report
+from tocsin.integrations.asgi.faults import fault_behind
+from tocsin.integrations.asgi.user import fill_in_user
 from tocsin.integrations.binding import BINDING, Binding
-from tocsin.integrations.scope_user import fill_in_user
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -111,7 +111,7 @@ def _remembering(app: App, binding: Binding) -> App:
             await app(scope, receive, noting)
         except Exception as fault:
             if is_started:
-                report(binding, fault, scope, "late")
+                report(binding, fault, scope, "late", is_raised=True)
             else:
                 scope[PASSED] = fault
             raise
@@ -136,14 +136,12 @@ def _watched(key: Any, handler: Handler, binding: Binding) -> Handler:
 
     Seen by the ASGI layer too, but not where a ``BaseHTTPMiddleware`` runs the application in another task.
     """
-    if key in (500, Exception):
-        return handler
     if _is_async(handler):
 
         @functools.wraps(handler)
         async def handle_async(connection: Any, exc: Exception) -> Any:
             answer = await handler(connection, exc)
-            _look(binding, connection, exc, answer)
+            _look(binding, key, connection, exc, answer)
             return answer
 
         return handle_async
@@ -151,7 +149,7 @@ def _watched(key: Any, handler: Handler, binding: Binding) -> Handler:
     @functools.wraps(handler)
     def handle(connection: Any, exc: Exception) -> Any:  # Starlette runs it in a thread
         answer = handler(connection, exc)
-        _look(binding, connection, exc, answer)
+        _look(binding, key, connection, exc, answer)
         return answer
 
     return handle
@@ -163,8 +161,10 @@ def _is_async(handler: Any) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004 - which function it is, not whether
 
 
-def _look(binding: Binding, connection: Any, exc: Exception, answer: Any) -> None:
-    if isinstance(answer, Response) and answer.status_code >= 500:
+def _look(binding: Binding, key: Any, connection: Any, exc: Exception, answer: Any) -> None:
+    if key in (500, Exception):
+        connection.scope[RERAISED] = True  # Starlette raises it again for the server; the ASGI layer sees both
+    elif isinstance(answer, Response) and answer.status_code >= 500:
         fault = fault_behind(exc, is_watched=str(answer.status_code) in binding.intake.watched_statuses)
         if fault is not None:
             report(binding, fault, connection.scope, "handler")
@@ -173,7 +173,7 @@ def _look(binding: Binding, connection: Any, exc: Exception, answer: Any) -> Non
 async def _page(binding: Binding, request: Request, exc: Exception) -> Response:
     """Be the handler of what nobody handles: our page in place of Starlette's, which says as much in one line."""
     scope: Any = request.scope
-    error_id = report(binding, exc, scope, "page")
+    error_id = report(binding, exc, scope, "page", is_raised=True)
     if error_id is not None:
         try:
             _, headers, body = binding.intake.page(environ_of(scope), error_id)

@@ -269,6 +269,18 @@ def test_failing_hook_is_reported_once_and_answered_with_an_id(hook: str) -> Non
     assert answer.headers["X-Error-Id"] == intake.told("exception", "id")[0]
 
 
+@pytest.mark.parametrize(("path", "told"), [("/fine", ["LookupError"]), ("/order/7", ["ValueError", "LookupError"])])
+def test_hook_that_fails_again_on_the_answer_to_its_failure_is_one_report(path: str, told: list[str]) -> None:
+    """Flask runs it for the 500 as well, and logs that; on the answer to another failure it is a fault of its own."""
+    with captured_events(logs=True) as events:
+        app = make()
+        app.logger.setLevel(logging.ERROR)
+        app.after_request(fail)
+        answer = events.reporter.install(app).test_client().get(path)
+    assert answer.status_code == 500
+    assert [event.exception.type for event in events] == told
+
+
 def test_handled_exception_is_no_report() -> None:
     app = make()
     app.register_error_handler(ValueError, lambda error: ("sold out", 409))

@@ -61,7 +61,7 @@ def test_a_request_is_noted_masked_while_it_is_in_the_application(reporter: Repo
         return [b"fine"]
 
     assert ask(reporter.wsgi(shop), "/token/ghp_" + "a1B2" * 9) == [b"fine"]
-    assert seen == [("request", "GET", "/token/[masked]", "MainThread")]
+    assert seen == [("request", "GET", "/token/[masked: GitHub token]", "MainThread")]
     assert notes(reporter) == []
 
 
@@ -171,7 +171,7 @@ def test_without_the_setting_nothing_is_added_to_a_request_or_to_work(tmp_path: 
     """No wrapper, no watcher, no file."""
     made = Reporter(load({"application": "shop", "spool": str(tmp_path / "spool"), "delivery": "process"}, {}, {}))
     app = made.wsgi(lambda environ, start_response: [start_response("200 OK", []) or b"fine"])
-    assert app.__code__.co_filename.endswith("wsgi.py")
+    assert app.__code__.co_filename.endswith("wsgi/guest.py")
     assert made.intake.deaths is None
     assert not WATCHERS
     ask(app)

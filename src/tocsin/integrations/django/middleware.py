@@ -19,6 +19,7 @@ from tocsin.capture.present import leave
 from tocsin.capture.scopes import SCOPE
 from tocsin.complaints import complain
 from tocsin.event.error_id import ERROR_ID_HEADER
+from tocsin.integrations.answer import put_headers
 from tocsin.integrations.django.faults import answered, broken, present
 from tocsin.integrations.django.requests import environ_for, scope_for
 
@@ -97,11 +98,7 @@ def _mark(response: Any, request: Any) -> None:
     if _is_default_page(response):
         _, headers, body = intake.page(environ_for(request), error_id)
         response.content = body
-        for name, value in headers:
-            if name == "Vary":
-                patch_vary_headers(response, [value])
-            else:
-                response[name] = value
+        put_headers(headers, response.__setitem__, lambda value: patch_vary_headers(response, [value]))
     response[ERROR_ID_HEADER] = error_id
 
 

@@ -13,9 +13,9 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from tocsin.capture.scopes import SCOPE, Scope
-from tocsin.integrations import asgi_exchange as exchanges
-from tocsin.integrations.asgi_exchange import Exchange, Message, Send, report
-from tocsin.integrations.asgi_lifespan import AsgiLifespan
+from tocsin.integrations.asgi import exchange as exchanges
+from tocsin.integrations.asgi.exchange import Exchange, Message, Send, report
+from tocsin.integrations.asgi.lifespan import AsgiLifespan
 from tocsin.integrations.binding import BINDING, Binding
 from tocsin.integrations.interface import require_asgi
 
@@ -100,7 +100,7 @@ async def _connection(app: AsgiApp, binding: Binding, scope: Scope, receive: Rec
     try:
         return await app(scope, receive, send)
     except BaseException as fault:
-        report(binding, fault, scope, "call")
+        report(binding, fault, scope, "call", is_raised=True)
         raise
     finally:
         _reset(token)

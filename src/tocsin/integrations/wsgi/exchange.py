@@ -11,8 +11,8 @@ from tocsin.complaints import complain
 from tocsin.event.environ import text as environ_text
 from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.integrations.binding import Binding
-from tocsin.integrations.body import close, stream
 from tocsin.integrations.faults import is_error
+from tocsin.integrations.wsgi.body import close, stream
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse

@@ -10,11 +10,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tocsin import integrations, system
 from tocsin.complaints import complain, say
-from tocsin.config.load import load
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
 from tocsin.delivery.courier import Courier
@@ -26,7 +25,7 @@ from tocsin.intake.by_hand import REPORTED, by_hand
 from tocsin.integrations.watch import Station, Watch
 from tocsin.integrations.wsgi import wsgi
 from tocsin.sinks.base import SinkContext
-from tocsin.sinks.registry import BuiltSink, build, faults_of
+from tocsin.sinks.registry import BuiltSink, build
 from tocsin.spool.folder import Folder
 from tocsin.spool.salt import read_salt
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from tocsin.delivery.leader import Leader
     from tocsin.spool.writer import Writer
 
-__all__ = ["Reporter", "current", "ensure", "establish", "substitute"]
+__all__ = ["Reporter"]
 
 _T = TypeVar("_T")
 
@@ -61,6 +60,7 @@ class Reporter:
         when its own sink fails, and a ``channel`` for the intake.
         """
         self.settings = settings
+        self.asked = settings  # as they were given, before `establish` found out which commit runs
         self.before_spool = before_spool
         self._is_delivering = settings.mode == "production"
         self._where = spool_place(settings.spool, settings.application, os.environ, system.user_id())
@@ -98,6 +98,7 @@ class Reporter:
         self._is_closed = False
         self._is_exit_hooked = False
         self._salt = b""
+        self.when_closed: Callable[[Reporter], None] = _nothing
         self.is_substitute = False  # it stands in for whatever `setup` would make: `tocsin.testing`
 
     # -- ways in -------------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ class Reporter:
         for undo in reversed(self._undo):
             undo()
         self._courier.stay()
-        _forget(self)
+        self.when_closed(self)
 
     def on_wake(self, look: Callable[[], None]) -> None:
         """Have ``look`` called at the first event or request of each process."""
@@ -268,6 +269,7 @@ class Reporter:
         return os.getpid(), capturer.captured, capturer.counted, None if writer is None else writer.tallies()
 
     def _new_leader(self, pause: Callable[[], None]) -> Leader:
+        from tocsin.delivery.introduced import Introducer, blame_of
         from tocsin.delivery.leader import Leader  # brings sqlite3, which only a leader needs
         from tocsin.routing.opening import state_place
 
@@ -284,6 +286,7 @@ class Reporter:
             tell=self.tell,
             scrubber=self.intake.scrubber,
             app_modules=settings.app_modules,
+            introducer=Introducer(blame_of(settings, self.intake.scrubber)),
         )
 
     def _tell_by_event(self, text: str, template: str) -> None:
@@ -296,69 +299,14 @@ class Reporter:
         return self._salt
 
 
-_present: dict[str, Reporter] = {}  # one at most; a dictionary's own steps are atomic, so no lock can be left held
-_KEY: Final = "reporter"
-
-
-def current() -> Reporter | None:
-    """Return this process's Reporter, if there is one."""
-    return _present.get(_KEY)
-
-
-def ensure() -> Reporter:
-    """Return this process's Reporter, made by the environment's configuration where there is none."""
-    return current() or establish(load(None, {}, os.environ, check_sinks=faults_of))
-
-
-def establish(settings: Settings, before_spool: BeforeSpool | None = None) -> Reporter:
-    """Make the process's Reporter, or return the one of equal settings. Raises ConfigError where they differ."""
-    present = current() or _made(settings, before_spool)
-    if present.is_substitute:
-        return present
-    if present.settings != settings or present.before_spool is not before_spool:
-        raise ConfigError(
-            "setup() was called before with other settings, and a process has one Reporter; "
-            f"{_differences(present.settings, settings)}; call close() on the first one, or set up once"
-        )
-    return present
-
-
-def _made(settings: Settings, before_spool: BeforeSpool | None) -> Reporter:
-    made = Reporter(settings, before_spool=before_spool)
-    present = _present.setdefault(_KEY, made)
-    if present is made and settings.hooks:
-        from tocsin.integrations.hooks import hook  # only for those who asked for it
-
-        hook(made.intake, settings.hooks)
-    return present
-
-
-def substitute(reporter: Reporter | None) -> Reporter | None:
-    """Make another Reporter the process's own; return the one before. For `tocsin.testing`."""
-    previous = _present.pop(_KEY, None)
-    if reporter is not None:
-        _present[_KEY] = reporter
-    return previous
-
-
-def _forget(reporter: Reporter) -> None:
-    if current() is reporter:
-        _present.pop(_KEY, None)
-
-
-def _differences(first: Settings, second: Settings) -> str:
-    names = [
-        name
-        for name in Settings.__dataclass_fields__
-        if name != "sources" and getattr(first, name) != getattr(second, name)
-    ]
-    return f"different: {', '.join(names) or 'before_spool'}"
+def _nothing(closed: Reporter) -> None:
+    """Do nothing: it is not the process's own."""
 
 
 def _build_sinks(settings: Settings) -> tuple[tuple[BuiltSink, ...], list[str]]:
     if settings.mode != "production":
         return (), []
-    mask = Scrubber(settings.mask_keys, is_on=settings.masking).text
+    mask = Scrubber(settings.mask_keys, settings.masking_rules, is_on=settings.masking).text
     context = SinkContext(settings.application, settings.environment, settings.host, mask)
     built, faults = build(settings.sinks, context)
     return tuple(built), list(faults)

@@ -10,8 +10,8 @@ from werkzeug.test import Client
 
 from recording_intake import RecordingIntake
 from tocsin.event.errors import ConfigError
-from tocsin.integrations.debugger import debugger, is_developer
 from tocsin.integrations.wsgi import wsgi
+from tocsin.integrations.wsgi.debugger import debugger, is_developer
 
 LOCAL = {"wsgi.multiprocess": False, "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000"}
 

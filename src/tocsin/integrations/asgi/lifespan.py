@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from tocsin.complaints import complain
-from tocsin.integrations.asgi_exchange import Message, Send, report
+from tocsin.integrations.asgi.exchange import Message, Send, report
 from tocsin.integrations.binding import Binding
 
 __all__ = ["AsgiLifespan"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from tocsin.integrations.exchange import Environ, Exchange
+    from tocsin.integrations.wsgi.exchange import Environ, Exchange
 
 __all__ = ["CODES", "SizedBody", "close", "dismiss", "stream"]
 

@@ -12,12 +12,12 @@ from tocsin.complaints import complain
 from tocsin.event.environ import COUNTED
 from tocsin.event.error_id import ERROR_ID_HEADER
 from tocsin.intake.mark import share
-from tocsin.integrations.asgi_faults import fault_behind, is_departure, lone_members, original, told_within
+from tocsin.integrations.asgi.faults import fault_behind, is_departure, lone_members, original, told_within
 from tocsin.integrations.binding import Binding
 from tocsin.integrations.faults import is_error
 from tocsin.integrations.status import status_line
 
-__all__ = ["PASSED", "Exchange", "Message", "Send", "failed", "report", "send"]
+__all__ = ["PASSED", "RERAISED", "Exchange", "Message", "Send", "failed", "report", "send"]
 
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -26,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 Exchange = list[Any]
 
 PASSED: Final = "tocsin.passed"  # scope: an exception that a middleware may have made an answer
+RERAISED: Final = "tocsin.reraised"  # scope: the exception that is answered goes on to the server all the same
 _HEADER: Final = ERROR_ID_HEADER.lower().encode()  # the ASGI specification wants names in lower case
 
 
@@ -52,7 +53,8 @@ async def failed(exchange: Exchange, fault: BaseException) -> bool:
     """
     is_started, server_send, scope, binding = exchange
     scope.pop(PASSED, None)  # it refers to frames that refer to the scope
-    error_id = report(binding, fault, scope, "call")
+    is_raised = is_started or binding.is_reraised
+    error_id = report(binding, fault, scope, "call", is_raised=is_raised)
     if error_id is None or is_started or not is_error(fault):
         return False
     try:
@@ -68,11 +70,14 @@ async def failed(exchange: Exchange, fault: BaseException) -> bool:
     return not binding.is_reraised
 
 
-def report(binding: Binding, fault: BaseException, scope: Scope | None, phase: str) -> str | None:
+def report(
+    binding: Binding, fault: BaseException, scope: Scope | None, phase: str, *, is_raised: bool = False
+) -> str | None:
     """Report an exception, and return its error id; None if it is not to be reported.
 
     ``phase`` is where it was seen: an exception seen in `send` and again when it leaves the application is one.
-    ``scope`` is None outside of requests. CancelledError, SystemExit and their like are no errors.
+    ``scope`` is None outside of requests. ``is_raised``: it goes on to the server, which logs it. CancelledError,
+    SystemExit and their like are no errors.
     """
     raised, via = fault, f"{binding.name}.{phase}"
     fault = told_within(original(fault), via)
@@ -89,7 +94,7 @@ def report(binding: Binding, fault: BaseException, scope: Scope | None, phase: s
             if same is not fault:
                 share(fault, same)
         if error_id is not None and environ is not None:
-            intake.announce(error_id, environ)
+            intake.announce(error_id, environ, is_shown=is_raised)
         return error_id
     except Exception as own:  # noqa: BLE001 - the application's exception wins over ours
         complain("asgi", "an exception could not be reported", own)
@@ -124,7 +129,9 @@ def _error_id(exchange: Exchange, status: int, passed: BaseException | None, is_
         if fault is not None:
             fault = fault_behind(fault, is_watched=str(status) in binding.intake.watched_statuses)
         if fault is not None:
-            return report(binding, fault, scope, "send")  # None, say, for a client that has gone: no error either
+            return report(
+                binding, fault, scope, "send", is_raised=bool(scope.get(RERAISED))
+            )  # None, say, for a client that has gone: no error either
     answered: str | None = binding.intake.answer(status_line(status), environ_of(scope))
     return answered
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.capture.requests import MIDDLEWARE_CODES
 from tocsin.integrations.binding import BINDING, Binding
-from tocsin.integrations.body import CODES, SizedBody, dismiss, stream
-from tocsin.integrations.exchange import Environ, Exchange
 from tocsin.integrations.interface import require_wsgi
+from tocsin.integrations.wsgi.body import CODES, SizedBody, dismiss, stream
+from tocsin.integrations.wsgi.exchange import Environ, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def wsgi(app: WSGIApplication, intake: Intake) -> WSGIApplication:
     if settings.mode == "production":
         return guard(app, Binding(intake))
     if settings.mode == "debug" and settings.debugger:
-        from tocsin.integrations.debugger import debugger
+        from tocsin.integrations.wsgi.debugger import debugger
 
         return debugger(app)
     return app

@@ -232,7 +232,7 @@ def test_exits_pass_unreported(fault: BaseException, place: str) -> None:
 
 
 def test_worker_timeout_is_reported_and_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tocsin.integrations.exchange.is_worker_timeout", lambda exc: isinstance(exc, SystemExit))
+    monkeypatch.setattr("tocsin.integrations.wsgi.exchange.is_worker_timeout", lambda exc: isinstance(exc, SystemExit))
 
     def app(environ: Any, start_response: Any) -> Any:
         raise SystemExit(1)
