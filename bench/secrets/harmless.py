@@ -1,6 +1,7 @@
 """1,000 ordinary values of 25 sorts, as applications report them: a seed goes in, `Harmless` values leave.
 
-None is a secret, and none may be masked. What is documented as masked needlessly is among them, as a sort of its own.
+None is a secret, and none may be masked. Settings and ordinary keys, whose names hold a sensitive word,
+are a sort of their own.
 """
 
 from __future__ import annotations
@@ -257,7 +258,7 @@ SORTS: Final[dict[str, Callable[[random.Random, int], _Made]]] = {
     "sentences": _plain(_sentence),
     "sentences about secrets": _plain(_numbered(_TELLING)),
     "names that only look sensitive": _named(*_NAMES),
-    "names masked needlessly, as documented": _named(*_STRICT),
+    "names of settings and ordinary keys": _named(*_STRICT),
     "settings that tell about secrets": _plain(_numbered(_SETTINGS)),
     CODE: _plain(_numbered(_CODE)),
     "product names": _plain(_product),

@@ -10,46 +10,19 @@ import re
 from re import Match
 from typing import Final, TypeAlias
 
-from tocsin.event.patterns import MASK
+from tocsin.event.entropy import RANDOM_CHARS, holds_random, is_random
+from tocsin.event.marks import is_in_mask, is_mask, mask_end
+from tocsin.event.namedfields import mask_named
+from tocsin.event.quotes import QUOTE, quote_end
 from tocsin.event.sensitive import Grade, SensitiveKeys
 
-__all__ = [
-    "ASSIGNMENT",
-    "PARSING",
-    "QUOTE",
-    "grade_of",
-    "is_random",
-    "mask_assignments",
-    "mask_named",
-    "quote_end",
-    "value_span",
-]
+__all__ = ["ASSIGNMENT", "PARSING", "grade_of", "mask_assignments", "value_span"]
 
 _Span: TypeAlias = tuple[int, int]
 
-QUOTE: Final = r"\\*+(?:[\"']|&(?:quot|apos|\#34|\#39|\#x27);)"
 ASSIGNMENT: Final = re.compile(
     rf"(?<![\w.\-])(?P<name>[\w.\-]++)(?P<quote>{QUOTE})?\]?(?:\s(?:is|was)(?=\s?[:=]))?"
     r"\s{0,4}(?P<sign>=>|[=!:]?=|:(?!:)|,(?=\s{0,4}[bBuU]?\\*[\"']))\s{0,4}"
-)
-_ELEMENT: Final = re.compile(r"<(?P<name>[\w.:\-]++)[^<>]{0,200}+>(?P<value>[^<]++)<")
-# A form's field, or an entry of a list of headers: <input name="csrf" value="…">, {"name": "X-Key", "value": "…"}.
-_FIELD_QUOTE: Final = r"(?:\\{0,4}[\"']|&quot;|&\#34;)"
-_NAMED: Final = re.compile(
-    rf"\b(?:name|key|id){_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+){_FIELD_QUOTE}"
-    rf"[^<>{{}}\n]{{0,200}}?\bvalue{_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<value>(?:[^\"'<>&\\\n]|&(?!quot;|\#34;))++)"
-)
-_VALUED: Final = re.compile(
-    rf"\bvalue{_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<value>[^\"'<>&\\\n]{{1,1000}}+){_FIELD_QUOTE}"
-    rf"[^<>{{}}\n]{{0,200}}?\b(?:name|key|id){_FIELD_QUOTE}?\s?[=:]\s?{_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+)"
-    rf"{_FIELD_QUOTE}"
-)
-# A part of a form with files: its name in one line, its value below an empty one; also as repr() shows it.
-_BREAK: Final = r"(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n)"
-_FORM_PART: Final = re.compile(
-    rf"form-data;[^\n]{{0,100}}?\bname={_FIELD_QUOTE}(?P<name>[\w.\-\[\]]{{1,100}}+){_FIELD_QUOTE}[^\n]{{0,200}}?"
-    rf"{_BREAK}(?:[\w\-]{{1,40}}+:[^\n]{{0,200}}?{_BREAK}){{0,4}}{_BREAK}(?P<value>.*?)(?={_BREAK}--|\Z)",
-    re.DOTALL,
 )
 _OPENING: Final = re.compile(rf"[bBrRuUfF]{{0,2}}(?P<quote>\"\"\"|'''|'\"'\"'|''(?=[\w$])|{QUOTE})")
 # An unquoted value ends at white space, & and quotes, and at , ; ) ] } where these end something.
@@ -60,6 +33,7 @@ _UNQUOTED: Final = re.compile(
 )
 # A header's value has spaces, and parameters in quotes.
 _LINE_REST: Final = re.compile(r"(?:[^\r\n\"'<>]|(?<==)\"[^\"\r\n]*+\"|(?<==\\)\"[^\"\r\n]*+\")++")
+_HEADER_LINE: Final = re.compile(r"[^\r\n]{0,1000}+\r\n")
 _PARAMETER: Final = re.compile(r"[=\\]\"")
 _HEADER_ENDS: Final = ("cookie", "authorization")
 _NO_SECRET: Final = re.compile(
@@ -92,13 +66,8 @@ _STRONG_ENDS: Final = ("password", "passwd", "passphrase", "pwd", "secret", "tok
 _PORT: Final = re.compile(r"\d{1,5}(?!\w)")
 _FILE_ENDS: Final = (".py", ".pyc", ".pyx", ".js", ".ts", ".html", ".css", ".sql", ".toml", ".yaml", ".json")
 _NEXT_PARAMETER: Final = re.compile(r"&(?:[\w.\-]{1,40}=|\#?\w{1,8};)")
-_REOPENED: Final = ("''", "'\"'\"'")
 _BRACKETS: Final = {"[": "]", "{": "}", "(": ")"}
 _STRUCTURE: Final = re.compile(r"[\[\](){}]|\\*[\"']")
-_RANDOM: Final = re.compile(
-    r"(?=[A-Za-z0-9+/=_\-]{0,200}?(?:[A-Za-z][0-9]|[0-9][A-Za-z]))[A-Za-z0-9+/=_\-]{16,}+"  # user_2024_01_05 is not
-)
-_RANDOM_CHARS: Final = 16
 _FEW: Final = re.compile(r"\d{1,3}")
 _NUMBER: Final = re.compile(r"\d{1,7}")
 _PAIR_BEFORE: Final = re.compile(rf"[\[(,]\s{{0,4}}\[\s{{0,4}}[bBuU]?(?:{QUOTE})\Z")
@@ -120,23 +89,11 @@ def mask_assignments(text: str, keys: SensitiveKeys) -> str:
         grade = grade_of(text, match, keys)
         span = value_span(text, match, grade) if grade else None
         if span:
-            out += [text[last : span[0]], MASK]
+            out += [text[last : span[0]], keys.mask(match["name"])]
             last = position = span[1]
         match = ASSIGNMENT.search(text, position)
     if out:
         text = "".join([*out, text[last:]])
-    return text
-
-
-def mask_named(text: str, keys: SensitiveKeys) -> str:
-    """Mask elements of XML, fields of forms, and entries that tell name and value apart."""
-    if "</" in text:
-        text = _ELEMENT.sub(lambda match: _masked_value(match, keys), text)
-    if "form-data" in text:
-        text = _FORM_PART.sub(lambda match: _masked_value(match, keys), text)
-    if "value" in text:
-        text = _NAMED.sub(lambda match: _masked_value(match, keys), text)
-        text = _VALUED.sub(lambda match: _masked_value(match, keys), text)
     return text
 
 
@@ -149,7 +106,9 @@ def grade_of(text: str, match: Match[str], keys: SensitiveKeys) -> Grade:
     start = match.start("name")
     before = text[start - 1 : start]
     if match["sign"] != "," and (before in ("?", "&") if match["quote"] is None else before in ('"', "'", ";")):
-        return Grade.MASKED if keys.covers(name) else Grade.KEPT
+        return keys.structured(name)
+    if is_in_mask(text, start, match.end("name")):
+        return Grade.KEPT
     return keys.grade(name)
 
 
@@ -157,27 +116,22 @@ def value_span(text: str, match: Match[str], grade: Grade, end: int | None = Non
     """Return where the value behind an assignment lies, or None if it is no secret."""
     limit = len(text) if end is None else end
     start = match.start("name")
-    if grade is Grade.MASKED_IF_RANDOM and match["sign"] != ":" and limit - match.end() < _RANDOM_CHARS:
+    if grade is Grade.MASKED_IF_RANDOM and match["sign"] != ":" and limit - match.end() < RANDOM_CHARS:
         return None
     if grade is Grade.MASKED_IF_RANDOM and _STRENGTHENED.search(text[max(0, start - 12) : start]):
         grade = Grade.MASKED
     span = _span(text, match, limit)
-    if span is None or (grade is Grade.MASKED_IF_RANDOM and not is_random(text[span[0] : span[1]])):
+    if span is None or (grade is Grade.MASKED_IF_RANDOM and not holds_random(text[span[0] : span[1]])):
         return None
     return None if _is_parsing(text, match, text[span[0] : span[1]]) else span
-
-
-def is_random(value: str) -> bool:
-    """Return whether a value looks as if a machine had drawn it."""
-    return _RANDOM.fullmatch(value) is not None
 
 
 def _span(text: str, match: Match[str], limit: int) -> _Span | None:
     start = match.end()
     if match["sign"] == "," and not _is_pair(text, match, limit):
         return None
-    if text.startswith(MASK, start):
-        after = start + len(MASK)
+    after = mask_end(text, start)
+    if after is not None:
         rest = None if text.startswith("#", after) else _UNQUOTED.match(text, after, limit)  # a URL's fragment
         return (start, rest.end()) if rest and rest[0].strip("])},;…") else None
     opening = _OPENING.match(text, start, limit)
@@ -188,6 +142,9 @@ def _span(text: str, match: Match[str], limit: int) -> _Span | None:
     value = _UNQUOTED.match(text, start, limit)
     if value is None or _NO_SECRET.fullmatch(value[0]) or _is_prose(text, match, value):
         return None
+    if match["sign"] == ":" and (match["name"].lower().endswith("passphrase") or _is_header(text, match, limit)):
+        rest = _LINE_REST.match(text, start, limit)
+        return start, max(rest.end() if rest else 0, value.end())
     has_spaces = match["sign"] == ":" or _PARAMETER.match(text, value.end() - 1, limit) is not None
     if has_spaces and match["name"].lower().endswith(_HEADER_ENDS):
         rest = _LINE_REST.match(text, start, limit)
@@ -199,38 +156,17 @@ def _span(text: str, match: Match[str], limit: int) -> _Span | None:
     return start, end
 
 
-def quote_end(text: str, start: int, quote: str, limit: int) -> int:
-    r"""Return where the closing quote begins, or ``limit`` where it is missing.
-
-    A quote that came with n backslashes (JSON within a JSON text) closes with n; one that came with none
-    closes behind an even number.
-    """
-    mark = quote.lstrip("\\")
-    depth = len(quote) - len(mark)
-    if mark[0] == "&" or len(mark) > 1:
-        found = text.find(quote[:depth] + mark, start, limit)
-        return limit if found < 0 else found
-    found = text.find(mark, start, limit)
-    while found >= 0:
-        first = found
-        while first > start and text[first - 1] == "\\":
-            first -= 1
-        slashes = found - first
-        # A quote within: SQL doubles it, a shell leaves its own quotes for it.
-        again = next((each for each in _REOPENED if text.startswith(each, found)), "") if found > start else ""
-        if not depth and not slashes and again:
-            found = text.find(mark, found + len(again), limit)
-            continue
-        if slashes == depth or (depth == 0 and slashes % 2 == 0):
-            return first if depth else found
-        found = text.find(mark, found + 1, limit)
-    return limit
+def _is_header(text: str, match: Match[str], limit: int) -> bool:
+    """Tell a line of a message of HTTP or mail, whose value has blanks, by the way it ends."""
+    start = match.start("name")
+    return (start == 0 or text[start - 1] == "\n") and _HEADER_LINE.match(text, match.end(), limit) is not None
 
 
 def _quoted(text: str, opening: Match[str], limit: int) -> _Span | None:
     start = opening.end()
     end = quote_end(text, start, opening["quote"], limit)
-    return None if text[start:end].rstrip("…") in ("", MASK) else (start, end)
+    held = text[start:end].rstrip("…")
+    return None if not held or is_mask(held) else (start, end)
 
 
 def _call_end(text: str, value: Match[str], limit: int) -> int:
@@ -301,11 +237,3 @@ def _is_parsing(text: str, match: Match[str], value: str) -> bool:
         return False
     start = match.start("name")
     return PARSING.search(text[max(0, start - 14) : start]) is not None
-
-
-def _masked_value(match: Match[str], keys: SensitiveKeys) -> str:
-    value = match["value"]
-    if value.strip(" \t\r\n…") in ("", MASK) or not keys.covers(match["name"].rpartition(":")[2]):
-        return match[0]
-    start = match.start("value") - match.start()
-    return match[0][:start] + MASK + match[0][start + len(value) :]

@@ -10,9 +10,17 @@ import re
 from re import Match
 from typing import Final
 
-__all__ = ["MASK", "has_shape", "mask_shapes"]
+from tocsin.event.marks import MASK, MASKED, is_mask, mask_for
+from tocsin.event.rules import VENDORS
 
-MASK: Final = "[masked]"
+__all__ = ["MASK", "has_shape", "mask_card", "mask_shapes", "names_card"]
+
+_PASSWORD: Final = mask_for("password")
+_TOKEN: Final = mask_for("token")
+_ROW: Final = mask_for("row")
+_CARD: Final = mask_for("card number")
+_SCHEMES: Final = {"bearer": _TOKEN, "basic": _PASSWORD, "negotiate": mask_for("ticket")}
+_VENDOR_MASKS: Final = tuple(mask_for(rule.sort) for rule in VENDORS)
 
 # Up to the last @ before the path; else, for a password with a slash in it, up to the first @ behind it.
 # `host:8080/` is a port, not a password.
@@ -33,12 +41,7 @@ _TOKEN_LIKE: Final = re.compile(r"\d|.[A-Z]|=|[._~+/\-]\w")
 _DIGEST: Final = re.compile(r"""(?P<before>\bresponse=(?:\\{0,8}(?:"|&quot;|&\#34;))?)[0-9a-f]{32,128}+""")
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]{8,}+(?:\.[A-Za-z0-9_\-]*+){0,4}")
 # What vendors begin their keys with, so that they can be found.
-_VENDOR: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?:A[KS]IA[A-Z0-9]{12,}+|gh[opsur]_[A-Za-z0-9]{10,}+|github_pat_\w{10,}+|glpat-[\w\-]{10,}+"
-    r"|xox[a-z](?:\.xox[a-z])?-[\w\-]{8,}+|xapp-[\w\-]{10,}+|[rs]k_(?:live|test)_\w{8,}+|whsec_[\w+/=\-]{8,}+"
-    r"|sk-(?=[\w\-]{0,64}\d)[\w\-]{20,}+|AIza[\w\-]{20,}+|SG\.[\w\-]{10,}+\.[\w\-]{10,}+|npm_[A-Za-z0-9]{20,}+"
-    r"|pypi-AgEI[\w\-]{8,}+|ya29\.[\w.\-]{10,}+)"
-)
+_VENDOR: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(f'({rule.pattern})' for rule in VENDORS)})")
 _UNDERSCORED: Final = re.compile(r"_(?:(?<=gh[opsur]_)|(?<=[rs]k_)(?=live|test)|(?<=npm_)|(?<=_pat_)|(?<=hsec_))")
 _DASHED: Final = re.compile(r"-(?:(?<=xox[a-z]-)|(?<=xapp-)|(?<=pypi-)|(?<=glpat-)|(?<=sk-)(?<![A-Za-z0-9]sk-))")
 _SHORTEST_VENDOR_KEY: Final = 13
@@ -56,11 +59,22 @@ _EMAIL: Final = re.compile(r"(?<![\w.+%\-])[\w.+%\-]++@[\w\-]++(?:\.[\w\-]++)++"
 _DIGITS: Final = re.compile(
     r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
     r"|(?<![0-9A-Za-z])(?=[0-9]{0,127}[a-f])[0-9a-f]{32,128}(?![0-9A-Za-z])"
-    r"|(?<!\d)(?<!\d\.)[0-9](?:[ +\-]?[0-9]){12,}+"
+    r"|(?<!\d)(?<!\d\.)[0-9](?:[ +\-]?[0-9]){11,}+"
 )
-_LONG_NUMBER: Final = re.compile(r"[0-9](?:[ +\-]?[0-9]){12}")
+_LONG_NUMBER: Final = re.compile(r"[0-9](?:[ +\-]?[0-9]){11}")
 _GROUPS: Final = re.compile(r"[0-9]+")
 _GROUPS_OF_A_CARD: Final = 6
+# ISO/IEC 7812-1 allows up to 19 digits. In use are 14 (Diners Club), 15 (American Express), 16 (most) to 19 (UnionPay,
+# Maestro); 12 and 13 only as Maestro's and Visa's of old. 13 digits are far more often an EAN, of which one in ten
+# passes the check: so few need a word for a card before them.
+_FEWEST_DIGITS: Final = 12
+_FEWEST_DIGITS_ALONE: Final = 14
+_MOST_DIGITS: Final = 19
+_CARD_WORD: Final = re.compile(
+    r"(?<![A-Za-z])(?:(?:credit|debit|bank|payment)?cards?|pan|visa|maestro|cc)(?:_?(?:number|num|nr|no))?(?![A-Za-z])",
+    re.IGNORECASE,
+)
+_CARD_WORD_CHARS: Final = 32
 
 # What databases and SQLAlchemy quote of a row. A lone number is a row's id, and kept.
 _ROW_VALUES: Final = re.compile(
@@ -69,6 +83,11 @@ _ROW_VALUES: Final = re.compile(
     r"|(?P<row>Failing row contains )\((?:[^\n]*\)|[^\n]*)"
     r"|(?P<parameters>\[parameters: ).*?(?:\](?=\s*(?:\(Background|\Z))|\Z)",
     re.DOTALL,
+)
+# Such a row has been masked already; nothing but the mask is in it.
+_IS_MASKED_ROW: Final = re.compile(
+    rf"(?:Key \([^\n=]{{1,200}}\)=|Failing row contains )\({MASKED.pattern}\)|\[parameters: {MASKED.pattern}\]"
+    rf"|Duplicate entry (?P<mark>\W{{1,9}}){MASKED.pattern}(?P=mark) for key"
 )
 _ROW_WORDS: Final = ("Key (", "Duplicate entry ", "Failing row contains (", "[parameters: ")
 
@@ -96,22 +115,32 @@ def has_shape(text: str, lowered: str) -> bool:
 def mask_shapes(text: str) -> str:
     """Mask credentials in URLs, PEM blocks, tokens, JWTs, e-mail addresses, card numbers and row values."""
     if "-----BEGIN" in text:
-        text = _PEM.sub(MASK, text)
+        text = _PEM.sub(_masked_block, text)
     if "://" in text:
-        text = _DSN_USERINFO.sub(rf"://\1:{MASK}@", text)
+        text = _DSN_USERINFO.sub(_masked_dsn, text)
         text = _USERINFO.sub(_masked_userinfo, text)
     if any(word in text for word in _ROW_WORDS):
         text = _ROW_VALUES.sub(_masked_row, text)
     text = _SCHEME.sub(_masked_scheme, text)
     if "response=" in text:
-        text = _DIGEST.sub(rf"\g<before>{MASK}", text)
+        text = _DIGEST.sub(rf"\g<before>{mask_for('digest')}", text)
     if "eyJ" in text:
-        text = _JWT.sub(MASK, text)
+        text = _JWT.sub(mask_for("JWT"), text)
     if _may_hold_vendor_key(text):
         text = _without_vendor_keys(text)
     if "@" in text:
         text = _EMAIL.sub(_masked_address, text)
     return _DIGITS.sub(_masked_digits, text)
+
+
+def names_card(name: str) -> bool:
+    """Return whether a name says that its value is a card's number."""
+    return _CARD_WORD.search(name) is not None
+
+
+def mask_card(value: str) -> str:
+    """Mask what a name says is a card number, or holds one: there 12 and 13 digits count too."""
+    return _DIGITS.sub(lambda match: _masked_digits(match, _FEWEST_DIGITS), value)
 
 
 def _may_hold_vendor_key(text: str) -> bool:
@@ -129,62 +158,80 @@ def _may_hold_vendor_key(text: str) -> bool:
 
 def _without_vendor_keys(text: str) -> str:
     if _AWS_ID.search(text):  # the secret half has no mark of its own
-        text = _AWS_SECRET.sub(MASK, text)
-    return _WEBHOOK.sub(rf"\g<before>{MASK}", _VENDOR.sub(MASK, text))
+        text = _AWS_SECRET.sub(mask_for("AWS key"), text)
+    text = _VENDOR.sub(lambda match: _VENDOR_MASKS[(match.lastindex or 1) - 1], text)
+    return _WEBHOOK.sub(rf"\g<before>{mask_for('webhook')}", text)
+
+
+def _masked_block(match: Match[str]) -> str:
+    return mask_for("private key" if "PRIVATE" in match[0][:60] else "PEM block")
+
+
+def _masked_dsn(match: Match[str]) -> str:
+    held = match[0][match.end(1) - match.start() + 1 : -1]
+    return match[0] if is_mask(held) else f"://{match[1]}:{_PASSWORD}@"
 
 
 def _masked_userinfo(match: Match[str]) -> str:
+    if is_mask(match[0][3:-1].partition(":")[2] or match[1]):  # a plain one, of before
+        return match[0]
     # The user of a database helps to mend; alone before the @ it may well be an access token.
     has_password = match.end(1) < match.end() - 1
-    return f"://{match[1]}:{MASK}@" if has_password else f"://{MASK}@"
+    return f"://{match[1]}:{_PASSWORD}@" if has_password else f"://{mask_for('user')}@"
 
 
 def _masked_scheme(match: Match[str]) -> str:
     if _TOKEN_LIKE.search(match[3]) is None and len(match[3]) < 24:
         return match[0]
-    return f"{match[1]}{match[2]}{MASK}"
+    return f"{match[1]}{match[2]}{_SCHEMES[match[1].lower()]}"
 
 
 def _masked_address(match: Match[str]) -> str:
     # `package@1.2.3` is a version.
-    return MASK if match[0].rpartition(".")[2][:1].isalpha() else match[0]
+    return mask_for("e-mail address") if match[0].rpartition(".")[2][:1].isalpha() else match[0]
 
 
 def _masked_row(match: Match[str]) -> str:
+    if _IS_MASKED_ROW.fullmatch(match[0]):
+        return match[0]
     if match["entry"]:
-        return f"{match['entry']}{MASK}{match['for']}"
+        return f"{match['entry']}{_ROW}{match['for']}"
     if match["parameters"]:
-        return f"{match['parameters']}{MASK}]"
-    return f"{match['before'] or match['row']}({MASK})"
+        return f"{match['parameters']}{mask_for('parameters')}]"
+    return f"{match['before'] or match['row']}({_ROW})"
 
 
-def _masked_digits(match: Match[str]) -> str:
+def _masked_digits(match: Match[str], fewest: int = 0) -> str:
     run = match[0]
     if run[8:9] == "-" and len(run) == 36 and run.count("-") == 4 and run[23:24] == "-":
         return run
     if max(run) >= "a":  # a hash
         return run
+    if not fewest:
+        start = match.start()
+        is_told = _CARD_WORD.search(match.string, max(0, start - _CARD_WORD_CHARS), start) is not None
+        fewest = _FEWEST_DIGITS if is_told else _FEWEST_DIGITS_ALONE
     groups = list(_GROUPS.finditer(run))
     out, last, first = [], 0, 0
     while first < len(groups):
-        end = _card_end(groups, first)
+        end = _card_end(groups, first, fewest)
         if end is not None:
-            out += [run[last : groups[first].start()], MASK]
+            out += [run[last : groups[first].start()], _CARD]
             last, first = groups[end].end(), end
         first += 1
     return "".join([*out, run[last:]]) if out else run
 
 
-def _card_end(groups: list[Match[str]], first: int) -> int | None:
+def _card_end(groups: list[Match[str]], first: int, fewest: int) -> int | None:
     """Return the index of the group a card number that begins at group ``first`` ends with."""
     if groups[first][0][0] in "01":  # no card begins so; millisecond timestamps do
         return None
     digits = ""
     for index in range(first, min(first + _GROUPS_OF_A_CARD, len(groups))):
         digits += groups[index][0]
-        if len(digits) > 19:
+        if len(digits) > _MOST_DIGITS:
             return None
-        if len(digits) >= 13 and _passes_luhn(digits):
+        if len(digits) >= fewest and _passes_luhn(digits):
             return index
     return None
 

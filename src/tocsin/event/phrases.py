@@ -7,12 +7,16 @@ from collections.abc import Collection
 from re import Match
 from typing import Final
 
-from tocsin.event.assignments import PARSING, QUOTE, is_random, quote_end
-from tocsin.event.patterns import MASK
-from tocsin.event.sensitive import Grade, SensitiveKeys
+from tocsin.event.assignments import PARSING
+from tocsin.event.entropy import is_random
+from tocsin.event.marks import MASK, MASKED, is_mask, mask_for
+from tocsin.event.quotes import QUOTE, quote_end
+from tocsin.event.sensitive import Grade, SensitiveKeys, mask_of
 
 __all__ = ["has_phrase", "mask_commands", "mask_phrases", "mask_spoken"]
 
+_PASSWORD: Final = mask_for("password")
+_ROW: Final = mask_for("row")
 _OPTION: Final = re.compile(
     r"(?<![\w\-])--(?P<name>[\w.\-]++)(?:\s{1,4}|(?P<comma>'\s{0,4},\s{0,4}(?=[\"'])|\"\s{0,4},\s{0,4}(?=[\"'])))"
     r"(?!-|(?:is|are|was|must|and|or|not|option|flag|requires?)\b)"
@@ -29,11 +33,12 @@ _SPOKEN: Final = re.compile(
 # A row whose columns name a secret goes as a whole: quotes within its values need not be told apart.
 _INSERTED: Final = re.compile(
     r"(?P<before>\b(?:INSERT|REPLACE)\b[^()]{1,300}\((?P<columns>[^()]{1,2000})\)\s{0,4}VALUES\s{0,4})"
-    r"\((?!\[masked\]\))(?:[^\n]*\)|[^\n]*)",
+    r"\((?!\[masked[^\[\]\n]{0,50}\]\))(?:[^\n]*\)|[^\n]*)",
     re.IGNORECASE,
 )
 _PASSWORDS: Final = ("password", "passwd", "pwd")
 _LOWER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_ENTITY_END: Final = re.compile(r"\\*+&(?:quot|apos|lt|gt|\#34|\#39|\#x27)\Z")  # its semicolon ends the word
 _PUNCTUATION: Final = ".,:;!?…"
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])|.*[!$&#^*+~|?@]")
 # What has digits or signs, and is none: names of methods, ordinals, placeholders, paths, URLs.
@@ -43,7 +48,7 @@ _SPOKEN_OTHER: Final = re.compile(
     re.IGNORECASE,
 )
 _QUOTED_OTHER: Final = re.compile(
-    r"%\w|%\(\w+\)s|\$\d+|[$:]\w+|\{{1,2}[^{}]*\}{1,2}|\*+|\.{3}|…|\W|" + re.escape(MASK), re.IGNORECASE
+    r"%\w|%\(\w+\)s|\$\d+|[$:]\w+|\{{1,2}[^{}]*\}{1,2}|\*+|\.{3}|…|\W|" + MASKED.pattern, re.IGNORECASE
 )
 _QUOTED_CHARS: Final = 400
 # curl -u name:password
@@ -81,7 +86,7 @@ def mask_phrases(text: str, keys: SensitiveKeys) -> str:
 
 def _masked_row(match: Match[str], keys: SensitiveKeys) -> str:
     names = (name.strip(' \t\r\n`"[]\\') for name in match["columns"].split(","))
-    return f"{match['before']}({MASK})" if any(keys.grade(name) is Grade.MASKED for name in names) else match[0]
+    return f"{match['before']}({_ROW})" if any(keys.grade(name) is Grade.MASKED for name in names) else match[0]
 
 
 def mask_commands(text: str, keys: SensitiveKeys) -> str:
@@ -114,7 +119,8 @@ def mask_spoken(text: str, closing: Collection[int] = ()) -> str:
         if match["quote"] and match.start("quote") in closing:
             span = None
         if span and not _is_parsing(text, match, text[span[0] : span[1]]):
-            out += [text[last : span[0]], MASK]
+            mask = mask_of(match["name"])
+            out += [text[last : span[0]], _PASSWORD if mask == MASK else mask]  # identified by
             last = span[1]
             match = _SPOKEN.search(lowered, last)
         else:
@@ -146,7 +152,7 @@ def _quoted_span(text: str, match: Match[str]) -> tuple[int, int] | None:
 
 def _word_span(text: str, match: Match[str]) -> tuple[int, int] | None:
     start, end = match.span("word")
-    word = text[start:end].rstrip(_PUNCTUATION)
+    word = _ENTITY_END.sub("", text[start:end]).rstrip(_PUNCTUATION)
     is_secret = is_random(word)
     if not is_secret and match["name"] in _PASSWORDS and _SPOKEN_OTHER.fullmatch(word) is None:
         is_secret = _SPOKEN_VALUE.match(word) is not None
@@ -161,16 +167,19 @@ def _is_parsing(text: str, match: Match[str], value: str) -> bool:
 def _masked_option(match: Match[str], keys: SensitiveKeys) -> str:
     value = match["value"]
     grade = keys.grade(match["name"])
-    if not grade or value.strip("\"'…") in ("", MASK) or (grade is Grade.MASKED_IF_RANDOM and not is_random(value)):
+    held = value.strip("\"'…")
+    if not grade or not held or is_mask(held) or (grade is Grade.MASKED_IF_RANDOM and not is_random(value)):
         return match[0]
+    if value.startswith("[masked"):
+        return match[0]  # a mask's first word: its sort has blanks
     quote = value[0] if match["comma"] else ""
-    return match[0][: match.start("value") - match.start()] + quote + MASK + quote
+    return match[0][: match.start("value") - match.start()] + quote + keys.mask(match["name"]) + quote
 
 
 def _masked_argument(match: Match[str]) -> str:
-    return match[0] if match["value"].rstrip("…") == MASK else f"{match['before']}{MASK}"
+    return match[0] if match["value"].startswith("[masked") else f"{match['before']}{_PASSWORD}"
 
 
 def _masked_stuck(match: Match[str]) -> str:
     before, value = match["before"] or match["before2"], match["value"] or match["value2"]
-    return match[0] if value.rstrip("…") == MASK else f"{before}{MASK}"
+    return match[0] if value.startswith("[masked") else f"{before}{_PASSWORD}"

@@ -5,72 +5,49 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from tocsin.event.limits import CACHED_KEYS
-
-__all__ = ["DEFAULT_KEYS", "Grade", "SensitiveKeys"]
-
-DEFAULT_KEYS: Final = (
-    "api",
-    "auth",
-    "token",
-    "key",
-    "secret",
-    "pass",
-    "passwd",
-    "pwd",
-    "credential",
-    "signature",
-    "cookie",
-    "session",
-    "csrf",
-    "xsrf",
-    "phpsessid",
-    "connect.sid",
-    "connect_sid",
-    "private",
+from tocsin.event.marks import MASK, mask_for
+from tocsin.event.ownrules import MaskingRule
+from tocsin.event.rules import (
+    DEFAULT_KEYS,
+    HARMLESS,
+    NAMES,
+    ORDINARY_KEYS,
+    ORDINARY_KEYS_IN_TEXT,
+    SETTINGS_OF_SECRETS,
+    SHORT_NAMES,
 )
 
-# Words that hold a sensitive one by accident. They are cut out before the search, so that `author_token` is
-# still masked; `author` is left in `authorization`.
-_HARMLESS: Final = re.compile(
-    r"author(?!i)|authorit|authentic(?!at)|(?:mon|don|turn?|jer)key|(?:hoc|joc|hic|whis|tric)key"
-    r"|key(?:board|word|note|stroke|stone|frame|point|pad|error)|tokeni[sz]"
-    r"|pass(?:enger|age|ive|ion|ed|es|ing|able)|(?:by|com|sur|encom|tres)pass(?!w|phr|code|key)"
-    r"|apiece|capit|rapid|therapi|papi|secretar|(?:ob|pos)session"
-)
+__all__ = ["DEFAULT_KEYS", "Grade", "SensitiveKeys", "mask_of"]
+
+_HARMLESS: Final = re.compile("|".join(HARMLESS))
 # What such a name ends with tells about the secret, it is not the secret.
 _ABOUT: Final = re.compile(r"(?:error|exception|warning|_(?:count|length|len|size|timeout|ttl|type))$")
 # The same for names in prose and code, where a setting's name is met more often than a secret's.
-_ABOUT_IN_TEXT: Final = re.compile(
-    r"_(?:version|urls?|uri|endpoint|method|backends?|names?|fields?|columns?|domain|types?|class|algorithm|scheme|"
-    r"hosts?|port|path|dir|file|format|policy|limit|prefix|func|enabled|required|expired|valid|invalid|"
-    r"expires|expiry|age|status|attempts|retries|index|scopes?|provider|engine|module|plugin|middleware|created|"
-    r"updated|region)$|^(?:is|has|num|max|min|total)_\w*?(?<!password)(?<!secret)(?<!token)(?<!key)$"
-)
-# Abbreviations too short to be looked for anywhere in a name.
-_SHORT: Final = re.compile(r"(?:^|[_.])(?:pw\d{0,2}|sig)$|^pw_")
+_ABOUT_IN_TEXT: Final = re.compile("|".join(SETTINGS_OF_SECRETS))
+_SHORT: Final = re.compile(rf"(?:^|[_.])(?:{'|'.join(word for rule in SHORT_NAMES for word in rule.words)})$|^pw_")
+_SHORTS: Final = tuple((rule.sort, re.compile(rf"(?:^|[_.])(?:{'|'.join(rule.words)})$|^pw_")) for rule in SHORT_NAMES)
 _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # What an object is called that holds a value; the part of the name before it counts.
 _HOLDERS: Final = frozenset(
     {"value", "values", "text", "data", "raw", "default", "current", "plain", "content", "string", "new", "old", "id"}
 )
 _WITHOUT_KEY: Final = re.compile("|".join(re.escape(key) for key in DEFAULT_KEYS if key != "key"))
-_ORDINARY_KEY: Final = re.compile(
-    r"(?:(?:\w*_)?(?:routing|cache|primary|foreign|sort|partition|range|hash|group|order|object|bucket|row|column|"
-    r"unique|composite|natural|surrogate|public|dict|dictionary|map|lookup|index|config|setting|settings|field|form|"
-    r"translation|message|topic|queue|binding|join|parent|child|candidate|record|entity|item|data|metric|event|"
-    r"feature|idempotency|dedup|sharding|shard|unknown|missing|duplicate|invalid|extra|sub|json|env|header|tag|label|"
-    r"attribute|property|other|old|new|first|last|next|prev|max|min|num|n|current|wrong|expected|by|this|the)_)?"
-    r"keys?\d{0,2}|(?:\w*_)?key_?(?:space|map|code|ring|chain|cloak|gen|bind|binding|set|store|server|value|val|by|id|name|type|size|length|"
-    r"list|view|table|fn)s?|(?:pkey|fkey|subkey|multikey|hotkey)s?"
+_ORDINARY_ENDS: Final = (
+    r"(?:\w*_)?key_?(?:space|map|code|ring|chain|cloak|gen|bind|binding|set|store|server|value|val|by|id|name|type|size|"
+    r"length|list|view|table|fn)s?|(?:pkey|fkey|subkey|multikey|hotkey)s?"
+)
+_ORDINARY_KEY: Final = re.compile(rf"(?:\w*_)?(?:{'|'.join(ORDINARY_KEYS)})_keys?\d{{0,2}}")
+_ORDINARY_KEY_IN_TEXT: Final = re.compile(
+    rf"(?:(?:\w*_)?(?:{'|'.join([*ORDINARY_KEYS, *ORDINARY_KEYS_IN_TEXT])})_)?keys?\d{{0,2}}|{_ORDINARY_ENDS}"
 )
 _NAME_CHARS: Final = 100
 
 
 class Grade(IntEnum):
-    """Say what becomes of the value behind a name in prose or code."""
+    """Say what becomes of the value behind a name."""
 
     KEPT = 0
     MASKED_IF_RANDOM = 1  # `key=…`: far more often a dictionary's than a door's
@@ -80,15 +57,22 @@ class Grade(IntEnum):
 class SensitiveKeys:
     """Decide by name whether a value is masked: case-insensitive substrings, ``-`` and ``_`` alike.
 
-    Thread-safe: the caches are plain dicts that are emptied when full.
+    ``rules`` add names by their ``keys`` and take some out by ``keep``. Thread-safe: the caches are plain dicts that
+    are emptied when full.
     """
 
-    def __init__(self, extra: Iterable[str] = ()) -> None:
-        own = [_normal(key.strip()) for key in extra if key.strip()]
+    def __init__(self, extra: Iterable[str] = (), rules: Iterable[MaskingRule] = ()) -> None:
+        rules = tuple(rules)
+        own = {_normal(key.strip()): key.strip() for key in extra if key.strip()}
+        for rule in rules:
+            own |= {_normal(key): rule.name or key for key in rule.keys}
+        self._kept = frozenset(_normal(name) for rule in rules for name in rule.keep)
         self._search = re.compile("|".join(map(re.escape, [*DEFAULT_KEYS, *own]))).search
-        self._own = tuple(own)
+        self._own = own
         self._known: dict[str, bool] = {}
         self._graded: dict[str, Grade] = {}
+        self._structured: dict[str, Grade] = {}
+        self._masks: dict[str, str] = {}
         # The fewest substrings one of which every sensitive name holds: a cheap test of whole texts.
         keys = {"pw", "sig=", *map(_normal, DEFAULT_KEYS), *own}
         self.needles: Final = tuple(
@@ -96,13 +80,11 @@ class SensitiveKeys:
         )
 
     def covers(self, name: str) -> bool:
-        """Return whether the value of what has this name is masked in structured data."""
+        """Return whether what has this name is looked upon as a secret, by the strictest of rules: any part of it."""
         known = self._known.get(name)
         if known is None:
             known = self._decide(_normal(name[-_NAME_CHARS:]))
-            if len(self._known) >= CACHED_KEYS:
-                self._known.clear()
-            self._known[name[-_NAME_CHARS:]] = known
+            _remember(self._known, name, known)
         return known
 
     def grade(self, name: str) -> Grade:
@@ -113,9 +95,28 @@ class SensitiveKeys:
         known = self._graded.get(name)
         if known is None:
             known = self._graded_anew(name[-_NAME_CHARS:])
-            if len(self._graded) >= CACHED_KEYS:
-                self._graded.clear()
-            self._graded[name[-_NAME_CHARS:]] = known
+            _remember(self._graded, name, known)
+        return known
+
+    def structured(self, name: str) -> Grade:
+        """Return what becomes of a value of this name in fields, JSON, queries, headers, dicts.
+
+        Any part of a name counts, but settings that tell of a secret and ordinary keys only hide what looks random.
+        """
+        known = self._structured.get(name)
+        if known is None:
+            known = self._structured_anew(name[-_NAME_CHARS:])
+            _remember(self._structured, name, known)
+        return known
+
+    def mask(self, name: str) -> str:
+        """Return what stands for a value of this name: ``[masked: password]``."""
+        known = self._masks.get(name)
+        if known is None:
+            whole = _normal(name[-_NAME_CHARS:])
+            own = next((sort for key, sort in self._own.items() if key in whole), "")
+            known = mask_for(own) if own else mask_of(whole)
+            _remember(self._masks, name, known)
         return known
 
     def occurs_in(self, lowered: str) -> bool:
@@ -129,22 +130,56 @@ class SensitiveKeys:
     def _decide(self, name: str) -> bool:
         if any(key in name for key in self._own):
             return True
-        if _ABOUT.search(name):
+        if _ABOUT.search(name) or name in self._kept:
             return False
         return self._search(_HARMLESS.sub("|", name)) is not None or _SHORT.search(name) is not None
 
     def _graded_anew(self, name: str) -> Grade:
-        whole, humps = _normal(name), _normal(_CAMEL_HUMP.sub("_", name))
-        if any(key in whole for key in self._own) or "connect.sid" in whole:
+        whole, humps = _normal(name), _normal(_CAMEL_HUMP.sub("_", name)).lstrip("_")  # --max-tokens=7
+        if any(key in whole for key in self._own):
+            return Grade.MASKED
+        if whole in self._kept:
+            return Grade.KEPT
+        if "connect.sid" in whole:
             return Grade.MASKED
         last, last_humps = _last_part(whole), _last_part(humps)
+        if last in self._kept:
+            return Grade.KEPT
         if _SHORT.search(last_humps):
             return Grade.MASKED
         if not self._decide(last) or _ABOUT.search(last_humps) or _ABOUT_IN_TEXT.search(last_humps):
             return Grade.KEPT
-        if _WITHOUT_KEY.search(_HARMLESS.sub("|", whole)) or _ORDINARY_KEY.fullmatch(last_humps) is None:
+        if _WITHOUT_KEY.search(_HARMLESS.sub("|", whole)) or _ORDINARY_KEY_IN_TEXT.fullmatch(last_humps) is None:
             return Grade.MASKED
         return Grade.MASKED_IF_RANDOM
+
+    def _structured_anew(self, name: str) -> Grade:
+        whole, humps = _normal(name), _normal(_CAMEL_HUMP.sub("_", name)).replace(".", "_").lstrip("_")
+        if any(key in whole for key in self._own):
+            return Grade.MASKED
+        if not self._decide(whole):
+            return Grade.KEPT
+        is_ordinary = _ORDINARY_KEY.fullmatch(humps) and not _WITHOUT_KEY.search(_HARMLESS.sub("|", whole))
+        return Grade.MASKED_IF_RANDOM if is_ordinary or _ABOUT_IN_TEXT.search(humps) else Grade.MASKED
+
+
+def mask_of(name: str) -> str:
+    """Return what stands for a value of this name by the default table, `MASK` if it holds none of its words."""
+    bare = _HARMLESS.sub("|", _normal(name))
+    for rule in NAMES:
+        for word in rule.words:
+            if word in bare:
+                return mask_for(rule.sort)
+    return next((mask_for(sort) for sort, short in _SHORTS if short.search(bare)), MASK)
+
+
+_Known = TypeVar("_Known")
+
+
+def _remember(known: dict[str, _Known], name: str, value: _Known) -> None:
+    if len(known) >= CACHED_KEYS:
+        known.clear()
+    known[name[-_NAME_CHARS:]] = value
 
 
 def _last_part(name: str) -> str:

@@ -9,14 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from re import Match
-from typing import Final
+from typing import Final, TypeAlias
 
-from tocsin.event.assignments import ASSIGNMENT, grade_of, is_random, mask_named, quote_end, value_span
-from tocsin.event.patterns import MASK
+from tocsin.event.assignments import ASSIGNMENT, grade_of, value_span
+from tocsin.event.entropy import is_random
+from tocsin.event.marks import is_in_mask, is_mask, mask_for
+from tocsin.event.namedfields import mask_named
 from tocsin.event.phrases import mask_commands, mask_spoken
-from tocsin.event.sensitive import Grade, SensitiveKeys
+from tocsin.event.quotes import quote_end
+from tocsin.event.sensitive import Grade, SensitiveKeys, mask_of
 
 __all__ = ["calls_a_door", "mask_code", "mask_lines", "mask_traced"]
+
+_PASSWORD: Final = mask_for("password")
+_PRIVATE_KEY: Final = mask_for("private key")
+_Span: TypeAlias = tuple[int, int, str]  # from, to, what stands there instead
 
 _LEXEME: Final = re.compile(r"(?P<comment>#)|[bBrRuUfF]{0,2}(?P<quote>\"\"\"|'''|[\"'])")
 # Calls that take a secret by position. Of those with a secret's name in theirs any literal is one.
@@ -57,42 +64,43 @@ def mask_code(line: str, keys: SensitiveKeys) -> str:
     return mask_spoken(line, {end for _, end in _texts(line)})
 
 
-def _assigned(line: str, texts: list[tuple[int, int]], keys: SensitiveKeys) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
+def _assigned(line: str, texts: list[tuple[int, int]], keys: SensitiveKeys) -> list[_Span]:
+    spans: list[_Span] = []
     done = 0
     match = ASSIGNMENT.search(line)
     while match:
         if match.start() >= done:
             grade = grade_of(line, match, keys)
-            spans += _spans(line, match, texts, keys, grade) if grade else []
+            found = _spans(line, match, texts, keys, grade) if grade else []
+            spans += [(start, end, keys.mask(match["name"])) for start, end in found]
             done = spans[-1][1] if spans else 0
         match = ASSIGNMENT.search(line, max(match.end(), done))
     return spans
 
 
-def _compared(line: str, texts: list[tuple[int, int]], keys: SensitiveKeys) -> list[tuple[int, int]]:
+def _compared(line: str, texts: list[tuple[int, int]], keys: SensitiveKeys) -> list[_Span]:
     """Return the literals on the left of a comparison with a sensitive name."""
-    found: list[tuple[int, int]] = []
+    found: list[_Span] = []
     for start, end in texts:
         match = _COMPARED.match(line, end)
         if match and (grade := keys.grade(match["name"])) and (grade is Grade.MASKED or is_random(line[start:end])):
-            found.append((start, end))
+            found.append((start, end, keys.mask(match["name"])))
     return found
 
 
-def _given(line: str) -> list[tuple[int, int]]:
+def _given(line: str) -> list[_Span]:
     """Return the literals that calls take secrets as, by position: ``login("bob", "…")``."""
-    found: list[tuple[int, int]] = []
+    found: list[_Span] = []
     end = 0
     for match in _DOOR.finditer(line):
         if match.start() < end:
             continue
         literals, end = _positional(line, match.end())
         if match["any"]:
-            found += literals
+            found += [(*span, mask_of(match["any"])) for span in literals]
         elif len(literals) > 1:
             # connect(host, user, password, database): whatever is behind the user.
-            found += literals[2:] or literals[-1:]
+            found += [(*span, _PASSWORD) for span in literals[2:] or literals[-1:]]
     return found
 
 
@@ -144,36 +152,37 @@ def mask_lines(lines: Sequence[str], mask: Callable[[str], str], keys: Sensitive
     PEM blocks, texts in triple quotes and literals on the line after ``password = (`` go on over lines.
     """
     out: list[str] = []
-    until = ""  # what ends the secret that an earlier line began
-    is_pending = False
+    until = pending = hides = ""  # what ends the secret that an earlier line began; masks
     for line in lines:
         if until:
             end = line.find(until)
-            out.append(MASK if end < 0 else MASK + mask(line[end:]))
+            out.append(hides if end < 0 else hides + mask(line[end:]))
             until = until if end < 0 else ""
             continue
-        masked = MASK if _KEY_MATERIAL.fullmatch(line) else mask(line)
-        if is_pending:
-            masked = _mask_first_literal(masked)
+        masked = _PRIVATE_KEY if _KEY_MATERIAL.fullmatch(line) else mask(line)
+        if pending:
+            masked = _mask_first_literal(masked, pending)
         out.append(masked)
-        until, is_pending = _carried(line, keys)
+        until, hides, pending = _carried(line, keys)
     return _without_pem_body(lines, out)
 
 
-def _carried(line: str, keys: SensitiveKeys) -> tuple[str, bool]:
+def _carried(line: str, keys: SensitiveKeys) -> tuple[str, str, str]:
+    """Return what ends the secret that goes on behind this line and its mask, or the mask of the next literal."""
     begun = line.rfind("-----BEGIN ")
     if begun >= 0 and "-----END " not in line[begun:]:
-        return "-----END ", False
+        return "-----END ", _PRIVATE_KEY, ""
     for match in ASSIGNMENT.finditer(line):
-        if keys.grade(match["name"]) is not Grade.MASKED:
+        name = match["name"]
+        if keys.grade(name) is not Grade.MASKED or is_in_mask(line, match.start("name"), match.end("name")):
             continue
         opening = _LITERAL.match(line, match.end())
         if opening and len(opening["quote"]) == 3:
             if line.find(opening["quote"], opening.end()) < 0:
-                return opening["quote"], False
+                return opening["quote"], keys.mask(name), ""
         elif not line[match.end() :].strip(" \t([{\\"):
-            return "", True
-    return "", False
+            return "", "", keys.mask(name)
+    return "", "", ""
 
 
 def _without_pem_body(lines: Sequence[str], out: list[str]) -> list[str]:
@@ -182,16 +191,16 @@ def _without_pem_body(lines: Sequence[str], out: list[str]) -> list[str]:
         if "-----BEGIN " in line:
             break
         if "-----END " in line:
-            return [MASK] * (index + 1) + out[index + 1 :]
+            return [_PRIVATE_KEY] * (index + 1) + out[index + 1 :]
     return out
 
 
-def _mask_first_literal(line: str) -> str:
+def _mask_first_literal(line: str, mask: str) -> str:
     opening = _LITERAL.match(line)
     if opening is None:
         return line
     end = quote_end(line, opening.end(), opening["quote"], len(line))
-    return _replaced(line, [(opening.end(), end)])
+    return _replaced(line, [(opening.end(), end, mask)])
 
 
 def _texts(line: str) -> list[tuple[int, int]]:
@@ -248,11 +257,11 @@ def _literals(line: str, position: int) -> list[tuple[int, int]]:
     return found
 
 
-def _replaced(line: str, spans: list[tuple[int, int]]) -> str:
+def _replaced(line: str, spans: list[_Span]) -> str:
     out: list[str] = []
     last = 0
-    for start, end in sorted(spans):
-        if start >= last and line[start:end] not in ("", MASK):
-            out += [line[last:start], MASK]
+    for start, end, mask in sorted(spans):
+        if start >= last and start < end and not is_mask(line[start:end]):
+            out += [line[last:start], mask]
             last = end
     return "".join([*out, line[last:]]) if out else line

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, Final
 
 from tocsin.event.limits import NAME_CHARS
+from tocsin.event.marks import mask_for
 
 __all__ = ["describe_value", "function_name", "type_name"]
 
 # The raw slots: a metaclass may override attribute access, a class body may put anything into `__module__`.
 _MODULE = type.__dict__["__module__"].__get__
 _QUALNAME = type.__dict__["__qualname__"].__get__
+_SECRET: Final = mask_for("secret")
+# `tocsin.Secret`, and the like of others.
+_SECRETS: Final = frozenset(
+    {
+        *("tocsin.event.secret.Secret", "pydantic.types.SecretStr", "pydantic.types.SecretBytes"),
+        *("pydantic.types.Secret", "pydantic.v1.types.SecretStr", "pydantic.v1.types.SecretBytes"),
+        *("starlette.datastructures.Secret", "litestar.datastructures.secret_values.SecretString"),
+        *("litestar.datastructures.secret_values.SecretBytes",),
+    }
+)
 
 
 def type_name(cls: type) -> str:
@@ -41,5 +52,9 @@ def function_name(value: object) -> str:
 
 
 def describe_value(value: Any) -> str:
-    """Return ``<module.Type>``: all that may be said of an object whose code must not run."""
-    return f"<{type_name(type(value))}>"
+    """Return ``<module.Type>``: all that may be said of an object whose code must not run.
+
+    Of a type known to hold a secret, ``[masked: secret]``; it is told by its name, and asked for nothing.
+    """
+    name = type_name(type(value))
+    return _SECRET if name in _SECRETS else f"<{name}>"
