@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from typing import Final
 
+from tocsin.event.model import Event
 from tocsin.event.notice import IssueReport, Notice
 from tocsin.render import harmless, when
-from tocsin.render.facts import tags_line, what, where
+from tocsin.render.facts import release, short_commit, tags_line, what
+from tocsin.render.spots import Spot, spots
 from tocsin.render.story import story
 from tocsin.render.subject import issue_name, times
 
@@ -18,6 +20,7 @@ __all__ = ["chat_lines", "inert", "pager_line"]
 
 _WHAT_CHARS: Final = 200
 _WHERE_CHARS: Final = 160
+_URL_CHARS: Final = 300
 _LISTED: Final = 8
 # What chats make of plain text: mentions (@here, <!channel>, <@U123>), links, code and emphasis. A joiner of no width
 # would be dropped or shown as a box somewhere, so the sign is followed by a space or replaced by its look-alike.
@@ -59,7 +62,7 @@ def _of_one(notice: Notice, zone: tzinfo | None) -> Iterator[str]:
     sample = issue.sample
     if sample is not None and notice.reason != "quiet":
         yield harmless.shorten(what(sample), _WHAT_CHARS)
-        yield f"at {harmless.shorten(where(sample), _WHERE_CHARS)}"
+        yield from _places(sample)
         request = sample.request
         if request is not None:
             path = request.route or request.path
@@ -68,10 +71,25 @@ def _of_one(notice: Notice, zone: tzinfo | None) -> Iterator[str]:
             yield harmless.line(f"task {sample.task.name}" + (f" ({sample.task.by})" if sample.task.by else ""), 160)
         if sample.tags:
             yield harmless.shorten(tags_line(sample), 160)
-        place = [part for part in (sample.release and f"release {sample.release}", sample.host) if part]
-        yield harmless.line(", ".join(place), 120)
+        running = release(sample)
+        named = running if running.startswith("commit ") else running and f"release {running}"
+        yield harmless.line(", ".join(filter(None, (named, sample.host))), 120)
+        yield f"line from commit {short_commit(issue.introduced.id)}" if issue.introduced is not None else ""
     since = f"since {when.stamp(issue.episode_started, zone)}"
     yield f"{since}, {issue.clients:,} client{'s' if issue.clients > 1 else ''}" if issue.clients else since
+
+
+def _places(sample: Event) -> Iterator[str]:
+    """Yield where it broke with the link to that line, what place the error points to, its root cause, its members."""
+    first, *more = spots(sample) or [Spot("Where", "")]
+    # A link has no place for a shorter one: one that is cut leads nowhere.
+    url = f" {first.url}" if 0 < len(first.url) <= _URL_CHARS else ""
+    yield f"at {harmless.shorten(first.text, _WHERE_CHARS)}{url}" if first.text else ""
+    causes = [spot for spot in more if spot.label in ("Caused by", "Handling")]
+    for spot in more:
+        if spot.label not in ("Caused by", "Handling") or spot is causes[-1]:
+            words = spot.text.replace("\n", "; " if spot.label == "Members" else " at ")
+            yield harmless.shorten(f"{spot.label.lower()} {words}", _WHERE_CHARS) if spot.label else ""
 
 
 def _of_several(notice: Notice) -> Iterator[str]:

@@ -9,17 +9,23 @@ from datetime import tzinfo
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from tocsin.event.fingerprint import first_segment
 from tocsin.event.limits import FIELD_CHARS, HEADER_CHARS, MESSAGE_CHARS, NAME_CHARS, TAGS
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request, Task
+from tocsin.event.wording import first_segment
 from tocsin.render import harmless, when
 
-__all__ = ["Fact", "culprit", "facts", "innermost", "occasion", "source_lines", "table", "tags_line", "what", "where"]
+__all__ = [
+    "RELEASE", "Fact", "culprit", "facts", "frame_name", "in_file", "innermost", "occasion", "release", "short_commit",
+    "source_lines", "table", "tags_line", "what", "where",
+]  # fmt: skip
 
 Fact: TypeAlias = tuple[str, str]  # a label and its value; the value may have several lines
 
+RELEASE: Final = "Release"  # the label of the fact beside which a report tells of the line's commit
 _WHAT_CHARS: Final = 300
+_COMMIT_CHARS: Final = 12
 _LABEL_COLUMNS: Final = 11
+_WHOLE_TEMPLATE: Final = ("", "template", "top-level template code")  # Jinja2's words for what is in no block
 _BARE: Final = re.compile(r"[^\s\"=]+")  # of a tag: what needs no quotes to be told from what stands beside it
 
 
@@ -40,7 +46,20 @@ def where(event: Event) -> str:
     frame = innermost(event.exception)
     if frame is None:
         return harmless.line(event.location or _task_name(event) or event.logger)
-    return harmless.line(f"{frame.module}.{frame.function}, {frame.file}:{frame.line}")
+    return in_file(frame)
+
+
+def in_file(frame: Frame) -> str:
+    """Return ``orders.views.pay, shop/orders/views.py:87``, without a name where there is no function."""
+    place = f"{frame.file}:{frame.line}"
+    return harmless.line(f"{frame_name(frame)}, {place}" if frame.function else place)
+
+
+def frame_name(frame: Frame) -> str:
+    """Return ``orders.views.pay``; of a template, whose module is its file, ``cart.html block 'body'`` or its name."""
+    if frame.module and frame.file.endswith(frame.module):
+        return frame.module if frame.function in _WHOLE_TEMPLATE else f"{frame.module} {frame.function}"
+    return ".".join(filter(None, (frame.module, frame.function)))
 
 
 def culprit(event: Event) -> str:
@@ -52,7 +71,7 @@ def culprit(event: Event) -> str:
     frame = innermost(event.exception)
     task = _task_name(event)
     if frame is not None and (frame.in_app or not task):
-        return f"{frame.module}.{frame.function}"
+        return frame_name(frame)
     if event.exception is not None and task:
         return task
     if event.request is not None and event.request.status is not None:
@@ -96,7 +115,7 @@ def facts(event: Event, zone: tzinfo | None = None, *, has_time: bool = True) ->
         message = harmless.block(event.message[:MESSAGE_CHARS].strip())
         if event.exception is not None or "\n" in message:
             rows.append(("Message", message))
-    rows.extend((label, harmless.line(value)) for label, value in _surroundings(event))
+    rows.append((RELEASE, release(event)))
     if event.request is not None:
         rows.append(("Request", "\n".join(_request(event.request))))
     if event.task is not None:
@@ -106,7 +125,24 @@ def facts(event: Event, zone: tzinfo | None = None, *, has_time: bool = True) ->
     if event.fields:
         shown = (f"{harmless.line(str(name))} = {_json(value)}" for name, value in event.fields.items())
         rows.append(("Fields", "\n".join(shown)))
+    rows.extend((label, harmless.line(value)) for label, value in _surroundings(event))
     return [(label, value) for label, value in rows if value]
+
+
+def release(event: Event) -> str:
+    """Return ``1.4.2, commit 3f2a1b9c04d7``; a release that is the commit is not told twice."""
+    commit = short_commit(event.commit)
+    named = harmless.line(event.release)
+    if not commit:
+        return named
+    if not named or event.commit.startswith(event.release):
+        return f"commit {commit}"
+    return named if commit in named else f"{named}, commit {commit}"
+
+
+def short_commit(revision: str) -> str:
+    """Return a commit's first 12 digits, as forges and ``git show`` take them."""
+    return harmless.line(revision[:_COMMIT_CHARS])
 
 
 def _is_of_exception(event: Event) -> bool:
@@ -148,10 +184,14 @@ def table(rows: Iterable[Fact]) -> list[str]:
 
 def source_lines(frame: Frame) -> list[tuple[int, str, bool]]:
     """Return (line number, text, is the failing one) around a frame's line; empty where nothing surrounds it."""
-    if not frame.source or not (frame.before or frame.after):
-        return []
     numbered = enumerate((*frame.before, frame.source, *frame.after), frame.line - len(frame.before))
     lines = [(number, harmless.line(text.rstrip()), number == frame.line) for number, text in numbered]
+    while lines and not lines[0][1]:
+        lines.pop(0)
+    while lines and not lines[-1][1]:
+        lines.pop()
+    if len(lines) < 2 or not frame.source:
+        return []
     indent = min((len(text) - len(text.lstrip()) for _, text, _ in lines if text), default=0)
     return [(number, text[indent:], is_failing) for number, text, is_failing in lines]
 
@@ -160,7 +200,6 @@ def _surroundings(event: Event) -> Iterator[Fact]:
     yield "Level", event.level if event.level not in ("ERROR", "WARNING") else ""
     yield "Logger", event.logger
     yield "Logged at", event.location if event.exception is not None else ""
-    yield "Release", event.release
     process = f"process {event.process_id}" if event.process_id else ""
     if process and event.process_name and event.process_name != "MainProcess":
         process += f" ({event.process_name})"

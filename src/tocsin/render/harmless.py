@@ -58,10 +58,17 @@ def encodable(text: str) -> str:
 
 
 def width(text: str) -> int:
-    """Return how many terminal columns ``text`` takes: wide East Asian letters two, combining marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    """Return how many terminal columns ``text`` takes: wide letters and emoji two; marks, joiners and selectors none.
+
+    An emoji joined of several counts as those: terminals differ in what they make of it.
+    """
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _escape(match: re.Match[str]) -> str:

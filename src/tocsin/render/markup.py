@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from tocsin.render import harmless
+from tocsin.render.links import safe_url
 
-__all__ = ["Markup", "code", "row", "word"]
+__all__ = ["Markup", "code", "link", "row", "word"]
 
 Markup: TypeAlias = Literal["wiki", "markdown", "textile", "jira"]
 
@@ -54,6 +55,21 @@ def word(text: str, markup: Markup) -> str:
     marks = {"wiki": ("`", "`"), "markdown": ("`", "`"), "textile": ("@", "@"), "jira": ("{{", "}}")}
     before, after = marks[markup]
     return f"{before}{safe}{after}" if safe else ""
+
+
+def link(words: str, url: str, markup: Markup) -> str:
+    """Return a link of our own ``words``; "" where ``url`` is not one that is safe (see `render.links`).
+
+    Such a URL has nothing that ends a link in any markup: no space, bracket, quote, bar or angle.
+    """
+    safe = safe_url(url)
+    if not safe:
+        return ""
+    if markup == "markdown":
+        return f"[{words}]({safe})"
+    if markup == "textile":
+        return f'"{words}":{safe.rstrip(".,:;?")}'  # what ends a sentence isn't part of a link there
+    return f"[{words}|{safe}]" if markup == "jira" else f"[{safe} {words}]"
 
 
 def row(cells: Sequence[str], markup: Markup, *, is_heading: bool = False) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from tocsin.event import wire
-from tocsin.event.notice import Activity, IssueReport, Notice
+from tocsin.event.notice import Activity, Commit, IssueReport, Notice
 from tocsin.render.chat import chat_lines
 from tocsin.render.subject import issue_name, subject
 
@@ -58,8 +58,13 @@ def _issue(issue: IssueReport) -> dict[str, Any]:
         "first_release": issue.first_release,
         "last_release": issue.last_release,
         "clients": issue.clients,
+        "introduced": _commit(issue.introduced),
         "event": None if sample is None else json.loads(wire.encode(sample)),
     }
+
+
+def _commit(commit: Commit | None) -> dict[str, Any] | None:
+    return None if commit is None else {**asdict(commit), "at": None if commit.at is None else _time(commit.at)}
 
 
 def _time(at: datetime) -> str:

@@ -10,7 +10,8 @@ from typing import Final
 from tocsin.event.notice import Notice
 from tocsin.render.facts import table
 from tocsin.render.lead_up import lead_up_text
-from tocsin.render.story import Item, Section, story
+from tocsin.render.spots import spot_rows
+from tocsin.render.story import Item, Section, linked_rows, story
 from tocsin.render.subject import subject
 from tocsin.render.text import trace_text
 
@@ -52,7 +53,7 @@ def _items(items: tuple[Item, ...], omitted: int) -> Iterator[str]:
 
 def _section(section: Section) -> Iterator[str]:
     yield section.message
-    yield "\n".join(table(section.rows))
+    yield "\n".join(table([*spot_rows(section.spots), *linked_rows(section)]))
     if section.lead_up is not None:
         yield from lead_up_text(section.lead_up)
     if section.trace is not None:

@@ -12,20 +12,24 @@ from tocsin.event.limits import DETAILED_ISSUES, LISTED_ISSUES
 from tocsin.event.model import Event
 from tocsin.event.notice import IssueReport, Notice
 from tocsin.render import harmless, when
-from tocsin.render.facts import Fact, facts, occasion, what, where
+from tocsin.render.facts import RELEASE, Fact, facts, occasion, short_commit, what
+from tocsin.render.links import safe_url
 from tocsin.render.prepared import has_traceback, prepared_text
+from tocsin.render.spots import Spot, spots
 from tocsin.render.subject import issue_name, place, times
 
-__all__ = ["ERROR_ID", "Item", "Section", "Story", "story"]
+__all__ = ["ERROR_ID", "INTRODUCED", "Item", "Section", "Story", "linked_rows", "story"]
 
 ERROR_ID: Final = "Error id"  # the label of the fact that others may tell elsewhere
+INTRODUCED: Final = "Introduced"  # the label of the commit that brought the line
 _TITLE_CHARS: Final = 300
 _ITEM_CHARS: Final = 90
 _IN_FULL: Final = ("new", "comeback")  # told with traceback
 _OF_FAULTS: Final = ("new", "update", "quiet", "comeback")  # told of each fault; the others are lists or a test
 _LISTS: Final = ("summary", "over", "digest")  # one entry per issue is all there is
 # What an example tells besides its traceback, which was sent before; a quiet fault needs no example at all.
-_EXAMPLE_ROWS: Final = ("When", "Message", "Release", "Host", "Request", "Task", "Tags", "Fields")
+_EXAMPLE_ROWS: Final = ("When", "Message", RELEASE, "Request", "Task", "Tags", "Fields", "Host")
+_SUBJECT_CHARS: Final = 120  # of a commit's first line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,20 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Tell one issue: its facts, and the commands to go on with; if it is told in full, whose lead-up and traceback."""
+    """Tell one issue: where it broke, its facts, and the commands to go on with; if in full, lead-up and traceback.
+
+    ``introduced_url`` is where the commit of the fact `INTRODUCED` is in the forge, safe or empty.
+    """
 
     headline: str
     message: str
+    spots: tuple[Spot, ...]
     rows: tuple[Fact, ...]
     trace: Event | None
     lead_up: Event | None
     commands: tuple[Fact, ...]
     error_id: str
+    introduced_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,12 @@ def story(notice: Notice, zone: tzinfo | None = None) -> Story:
         opening=opening,
         rows=tuple(_activity(notice, zone)),
     )
+
+
+def linked_rows(section: Section) -> list[Fact]:
+    """Return a section's facts for a text without links: the commit's link stands below it."""
+    link = f"\n{section.introduced_url}" if section.introduced_url else ""
+    return [(label, value + link if label == INTRODUCED else value) for label, value in section.rows]
 
 
 def _commands(notice: Notice, *, has_items: bool) -> Iterator[Fact]:
@@ -176,16 +191,11 @@ def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section
     sample = issue.sample
     in_full = notice.reason in _IN_FULL
     at = _place_of(notice)
-    rows = [*_history(issue, zone, has_rate=notice.reason == "update"), (ERROR_ID, _error_id(issue))]
-    if sample is not None and in_full:
-        rows.extend(facts(sample, zone, has_time=False))
-    elif sample is not None and notice.reason != "quiet":
-        example = [row for row in facts(sample, zone) if row[0] in _EXAMPLE_ROWS]
-        rows.extend(("Example" if label == "When" else label, value) for label, value in example)
     return Section(
         headline=issue_name(issue),
         message=what(sample) if sample is not None else harmless.line(issue.title, _TITLE_CHARS),
-        rows=tuple((label, value) for label, value in rows if value),
+        spots=tuple(_spots(issue, in_full=in_full)),
+        rows=tuple((label, value) for label, value in _rows(issue, notice, zone) if value),
         trace=sample if in_full else None,
         lead_up=sample if in_full else None,
         commands=(
@@ -193,12 +203,52 @@ def _section(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Section
             ("Mute it", f"tocsin mute {harmless.line(issue.prefix)} --for 7d{at}"),
         ),
         error_id=_error_id(issue),
+        introduced_url=safe_url(issue.introduced.url) if issue.introduced is not None else "",
     )
 
 
+def _spots(issue: IssueReport, *, in_full: bool) -> list[Spot]:
+    """Return where it broke; with its causes only where it is told in full, as they were told before."""
+    found = spots(issue.sample) if issue.sample is not None else []
+    found = found or [Spot("Where", harmless.line(issue.culprit))]
+    return [spot for spot in found[: None if in_full else 1] if spot.text]
+
+
+def _rows(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> Iterator[Fact]:
+    """Yield since when and how often, what the example tells, and beside its release what brought the fault."""
+    yield from _history(issue, zone, has_rate=notice.reason == "update")
+    yield ERROR_ID, _error_id(issue)
+    told = _example(issue, notice, zone)
+    yield from (row for row in told if row[0] in ("Example", "Message", RELEASE))
+    if issue.first_release and issue.first_release != issue.last_release:
+        yield "First in", f"release {harmless.line(issue.first_release)}"
+    if notice.reason != "quiet":
+        yield INTRODUCED, _introduced(issue, zone)
+    yield from (row for row in told if row[0] not in ("Example", "Message", RELEASE))
+
+
+def _example(issue: IssueReport, notice: Notice, zone: tzinfo | None) -> list[Fact]:
+    sample = issue.sample
+    if sample is None or notice.reason == "quiet":
+        return []
+    if notice.reason in _IN_FULL:
+        return facts(sample, zone, has_time=False)
+    told = [row for row in facts(sample, zone) if row[0] in _EXAMPLE_ROWS]
+    return [("Example" if label == "When" else label, value) for label, value in told]
+
+
+def _introduced(issue: IssueReport, zone: tzinfo | None) -> str:
+    """Return ``3f2a1b9c04d7, 2026-11-19 10:12:44 +01:00: Round the rates``: what brought the line that failed."""
+    commit = issue.introduced
+    if commit is None:
+        return ""
+    at = f", {when.stamp(commit.at, zone)}" if commit.at is not None else ""
+    subject = f": {harmless.line(commit.subject, _SUBJECT_CHARS)}" if commit.subject else ""
+    return f"commit {short_commit(commit.id)}{at}{subject}"
+
+
 def _history(issue: IssueReport, zone: tzinfo | None, *, has_rate: bool) -> Iterator[Fact]:
-    """Yield where, since when and how often; the whole life only where it is more than this episode."""
-    yield "Where", (where(issue.sample) if issue.sample is not None else "") or harmless.line(issue.culprit)
+    """Yield since when and how often; the whole life only where it is more than this episode."""
     yield "Since", when.stamp(issue.episode_started, zone)
     often = [times(issue.episode_count)]
     if issue.episode_count > 1:
@@ -209,8 +259,6 @@ def _history(issue: IssueReport, zone: tzinfo | None, *, has_rate: bool) -> Iter
     yield "How often", ", ".join(filter(None, often))
     if issue.count > issue.episode_count:
         yield "In all", f"{times(issue.count)} since {when.stamp(issue.first_seen, zone)}"
-    if issue.first_release and issue.first_release != issue.last_release:
-        yield "First in", f"release {harmless.line(issue.first_release)}"
 
 
 def _rate(issue: IssueReport) -> str:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
 
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import facts, innermost, occasion, source_lines, what, where
+from tocsin.render.facts import facts, occasion, source_lines, what
 from tocsin.render.lead_up import lead_up_text
-from tocsin.render.traceback import Line, plain, traceback_lines
+from tocsin.render.spots import Spot, failing, spots
+from tocsin.render.styled import PLAIN_COLUMNS, Line, carets, cropped
+from tocsin.render.traceback import traceback_lines
 
 __all__ = ["event_line", "event_terminal"]
 
 # Only the basic colours and no background: the user's own palette decides what is readable.
 _BOLD_RED: Final = "1;31"
 _RED: Final = "31"
+_MARKED: Final = "31;4"  # underlined as well: where letters run from right to left carets stand below others
 _YELLOW: Final = "33"
 _CYAN: Final = "36"
 _BOLD: Final = "1"
@@ -31,25 +35,35 @@ _STYLES: Final = {
     "detail": _DIM,
     "source": "",
 }
+# Links are told as text. An escape sequence for them (OSC 8) would put text of an event within a sequence, no terminal
+# says whether it knows it, and where one does not, or a pager cuts it, it is litter; most find a URL by themselves.
 _LABEL_COLUMNS: Final = 9
 _LEAST_COLUMNS: Final = 40
 
 
-def event_terminal(event: Event, *, is_coloured: bool, width: int = 100, zone: tzinfo | None = None) -> str:
+def event_terminal(
+    event: Event, *, is_coloured: bool, width: int = 100, zone: tzinfo | None = None, has_all: bool = False
+) -> str:
     """Return the report of one event, ending in a newline.
 
     Facts are wrapped to ``width`` columns; code is never wrapped, so that it can be copied. Whether colours are
-    wanted (a terminal, no ``NO_COLOR``) is the caller's to know. The event itself can't colour anything.
+    wanted (a terminal, no ``NO_COLOR``) is the caller's to know. The event itself can't colour anything. With
+    ``has_all`` no frame is folded, and each frame's link is told.
     """
     paint = _Paint(is_coloured)
     head = f"{paint(_level_style(event), harmless.line(event.level))} {paint(_BOLD, what(event))}"
     if event.error_id:
         head += f" {paint(_DIM, '(' + harmless.line(event.error_id) + ')')}"
-    lines = [head, *_facts(event, paint, max(width, _LEAST_COLUMNS), zone), *_lead_up(event, paint)]
+    width = max(width, _LEAST_COLUMNS)
+    lines = [head]
+    for spot in spots(event):
+        lines.extend(_spot(spot, paint, width))
+    lines += [*_facts(event, paint, width, zone), *_lead_up(event, paint)]
     if event.exception is not None:
         lines.append("")
-        for item in traceback_lines(event.exception):
-            lines.extend(_trace_line(item, paint))
+        for item in traceback_lines(event.exception, has_all=has_all):
+            shown = item if has_all or item.mark is None else cropped(item, max(width, PLAIN_COLUMNS))
+            lines.extend(_trace_line(shown, paint))
         lines.extend(_around(event, paint))
     return "\n".join(lines) + "\n"
 
@@ -80,15 +94,28 @@ def _level_style(event: Event) -> str:
     return _BOLD_RED if event.levelno >= 40 else _YELLOW
 
 
+def _spot(spot: Spot, paint: _Paint, width: int) -> Iterator[str]:
+    yield from _fact(spot.label, spot.text, paint, width)
+    below = " " * (_LABEL_COLUMNS + 3)
+    if spot.line is not None:
+        yield from _source_line(replace(spot.line, margin=below), paint)
+    if spot.url:
+        yield below + paint(_DIM, spot.url)
+
+
 def _facts(event: Event, paint: _Paint, width: int, zone: tzinfo | None) -> Iterator[str]:
-    room = width - _LABEL_COLUMNS - 3
-    for label, value in [("Where", where(event)), *facts(event, zone)]:
-        shown = f"{label:<{_LABEL_COLUMNS}}"
-        for row in value.split("\n"):
-            # Words are kept whole: a cut URL can't be clicked.
-            for text in textwrap.wrap(row, room, break_long_words=False, break_on_hyphens=False):
-                yield f"  {paint(_DIM, shown)} {text}"
-                shown = " " * _LABEL_COLUMNS
+    for label, value in facts(event, zone):
+        yield from _fact(label, value, paint, width)
+
+
+def _fact(label: str, value: str, paint: _Paint, width: int) -> Iterator[str]:
+    shown = f"{label:<{_LABEL_COLUMNS}}"
+    for row in value.split("\n"):
+        # Words are kept whole: a cut URL can't be clicked.
+        room = width - _LABEL_COLUMNS - 3
+        for text in textwrap.wrap(row, room, break_long_words=False, break_on_hyphens=False):
+            yield f"  {paint(_DIM, shown)} {text}"
+            shown = " " * _LABEL_COLUMNS
 
 
 def _lead_up(event: Event, paint: _Paint) -> Iterator[str]:
@@ -98,13 +125,25 @@ def _lead_up(event: Event, paint: _Paint) -> Iterator[str]:
 
 
 def _trace_line(item: Line, paint: _Paint) -> Iterator[str]:
-    text, *carets = plain([item])
-    yield paint(_STYLES[item.style], text)
-    yield from (paint(_RED, row) for row in carets)
+    if item.style == "source":
+        yield from _source_line(item, paint)
+    else:
+        yield paint(_STYLES[item.style], (item.margin + item.text).rstrip())
+
+
+def _source_line(item: Line, paint: _Paint) -> Iterator[str]:
+    """Yield a line of source and its carets; coloured, its marked range can be told without them."""
+    if item.mark is None:
+        yield (item.margin + item.text).rstrip()
+        return
+    start, end = item.mark
+    text = f"{item.margin}{item.text[:start]}{paint(_MARKED, item.text[start:end])}{item.text[end:]}"
+    yield text.rstrip()
+    yield item.margin + paint(_RED, carets(item))
 
 
 def _around(event: Event, paint: _Paint) -> Iterator[str]:
-    frame = innermost(event.exception)
+    frame = failing(event.exception)
     around = source_lines(frame) if frame is not None else []
     if frame is None or not around:
         return

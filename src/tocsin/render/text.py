@@ -6,31 +6,33 @@ from datetime import tzinfo
 
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import facts, innermost, source_lines, table, what, where
+from tocsin.render.facts import facts, source_lines, table, what
 from tocsin.render.lead_up import lead_up_text
+from tocsin.render.spots import failing, spot_rows, spots
 from tocsin.render.traceback import plain, traceback_lines
 
 __all__ = ["event_text", "trace_text"]
 
 
-def event_text(event: Event, zone: tzinfo | None = None) -> str:
+def event_text(event: Event, zone: tzinfo | None = None, *, has_all: bool = False) -> str:
     """Return the report of one event, ending in a newline; times in ``zone``, else in the system's own.
 
-    Whatever the event holds, the text encodes to UTF-8 and holds no control character but the newline.
+    Whatever the event holds, the text encodes to UTF-8 and holds no control character but the newline. With
+    ``has_all`` no frame is folded.
     """
-    rows = [("Where", where(event)), *facts(event, zone)]
+    rows = [*spot_rows(spots(event)), *facts(event, zone)]
     if event.error_id:
         rows.append(("Error id", harmless.line(event.error_id)))
     parts = [what(event), "\n".join(table((label, value) for label, value in rows if value))]
-    return "\n\n".join([*parts, *lead_up_text(event), *trace_text(event)]) + "\n"
+    return "\n\n".join([*parts, *lead_up_text(event), *trace_text(event, has_all=has_all)]) + "\n"
 
 
-def trace_text(event: Event) -> list[str]:
-    """Return the blocks that show code: the traceback, and the lines around the application's innermost frame."""
+def trace_text(event: Event, *, has_all: bool = False) -> list[str]:
+    """Return the blocks that show code: the traceback, and the lines around the one that failed."""
     if event.exception is None:
         return []
-    blocks = ["\n".join(plain(traceback_lines(event.exception)))]
-    frame = innermost(event.exception)
+    blocks = ["\n".join(plain(traceback_lines(event.exception, has_all=has_all)))]
+    frame = failing(event.exception)
     around = source_lines(frame) if frame is not None else []
     if frame is not None and around:
         columns = len(str(around[-1][0]))

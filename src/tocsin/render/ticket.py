@@ -16,7 +16,8 @@ from tocsin.event.notice import IssueReport, Notice, Reason
 from tocsin.render import harmless
 from tocsin.render.facts import Fact, table
 from tocsin.render.lead_up import lead_up_text
-from tocsin.render.markup import Markup, code, row, word
+from tocsin.render.markup import Markup, code, link, row, word
+from tocsin.render.spots import spot_rows
 from tocsin.render.story import Section, story
 from tocsin.render.subject import issue_name, place
 from tocsin.render.text import trace_text
@@ -27,6 +28,13 @@ _TITLE_CHARS: Final = 120
 _HEADING: Final = ("Since (UTC)", "Last", "Times", "Release")
 # Mentions and references, as one tracker or another has them; but not the placeholders of a template, such as %s.
 _CALLS: Final = re.compile(r"(?<!\w)([@#!~&$]|%(?![a-zA-Z]\b))(?=\w)")
+# Our own words: a link's text is prose.
+_LINK_WORDS: Final = {
+    "Where": "the line that failed",
+    "Points to": "the line that the error points to",
+    "Caused by": "the line of the root cause",
+    "Handling": "the line of the root cause",
+}
 _LEAST_CHARS: Final = 2_000  # of a block that has to be cut, as long as that fits
 
 
@@ -104,14 +112,23 @@ def _story_parts(notice: Notice, issue: IssueReport, reason: Reason, zone: tzinf
 
 
 def _blocks(section: Section, notice: Notice, markup: Markup, room: int, *, has_trace: bool) -> list[str]:
-    facts: list[Fact] = [("Application", place(notice)), *section.rows]
+    facts: list[Fact] = [("Application", place(notice)), *spot_rows(section.spots, has_urls=False), *section.rows]
     out = [code(_cut(section.message + "\n\n" + "\n".join(table(facts)), room), markup)]
+    out += _links(section, markup)
     if has_trace and section.lead_up is not None:
         out += [code(_cut(block, room), markup) for block in lead_up_text(section.lead_up)]
     if has_trace and section.trace is not None:
         out += [code(_cut(block, room), markup) for block in trace_text(section.trace)]
     out.append(code("\n".join(table(section.commands)), markup))
     return out
+
+
+def _links(section: Section, markup: Markup) -> list[str]:
+    """Return a line of links, since none works within code: to the lines that are shown, and to the commit."""
+    wanted = [(_LINK_WORDS[spot.label], spot.url) for spot in section.spots if spot.label in _LINK_WORDS]
+    wanted.append(("the commit that brought the line", section.introduced_url))
+    shown = [link(words, url, markup) for words, url in wanted if url]
+    return [f"Source: {', '.join(shown)}"] if shown else []
 
 
 def _fitted(parts: Callable[[int], list[str]], chars: int) -> str:
