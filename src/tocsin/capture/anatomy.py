@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import GetSetDescriptorType, TracebackType
+import sys
+from types import GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, ModuleType, TracebackType
 from typing import Any, Final
 
 from tocsin.event import limits
@@ -10,12 +11,17 @@ from tocsin.event import limits
 __all__ = [
     "args",
     "attributes",
+    "called",
     "cause",
     "context",
+    "defined",
+    "is_genuine",
+    "member",
     "members",
     "mro",
     "namespace",
     "notes",
+    "read",
     "stored",
     "successor",
     "traceback",
@@ -31,6 +37,8 @@ _DICT: Final = BaseException.__dict__["__dict__"].__get__
 _MEMBERS: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
 _MRO: Final = type.__dict__["__mro__"].__get__
 _NAMESPACE: Final = type.__dict__["__dict__"].__get__
+_GLOBALS: Final = vars(ModuleType)["__dict__"].__get__
+_NOTHING: Final = object()
 
 
 def args(exc: BaseException) -> tuple[Any, ...]:
@@ -105,3 +113,57 @@ def stored(value: object) -> dict[str, Any]:
             found: Any = slot.__get__(value)
             return found if issubclass(type(found), dict) else {}  # a class has a proxy
     return {}
+
+
+def defined(cls: type, name: str) -> Any:
+    """Return what the nearest class defines under a name, None where none does; a descriptor is not asked."""
+    for owner in mro(cls):
+        space = namespace(owner)
+        if name in space:
+            return space[name]
+    return None
+
+
+def member(value: object, name: str, default: Any = None) -> Any:
+    """Return what was set on an object, in its dict or its slots: a slot of Python's is memory that is read."""
+    found = dict.get(stored(value), name, _NOTHING)
+    if found is not _NOTHING:
+        return found
+    for cls in mro(type(value)):
+        slot = namespace(cls).get(name)
+        if type(slot) is MemberDescriptorType:
+            try:
+                return slot.__get__(value)
+            except AttributeError:  # not set
+                return default
+    return default
+
+
+def read(value: object, name: str) -> Any:
+    """Return an attribute as the nearest class *written in C* has it, past every property; None where none has it.
+
+    For classes known to be `is_genuine` alone: their getters only look into the object's own memory.
+    """
+    for cls in mro(type(value)):
+        slot = namespace(cls).get(name)
+        if type(slot) is GetSetDescriptorType or type(slot) is MemberDescriptorType:
+            return slot.__get__(value)
+    return None
+
+
+def called(value: object, name: str) -> Any:
+    """Return what a method without arguments says, of the nearest class written in C; under the terms of `read`."""
+    for cls in mro(type(value)):
+        method = namespace(cls).get(name)
+        if type(method) is MethodDescriptorType:
+            return method(value)
+    return None
+
+
+def is_genuine(cls: type, path: str) -> bool:
+    """Return whether a class is the one that a loaded module has under this name, and not one that says so."""
+    module, _, name = path.rpartition(".")
+    found = sys.modules.get(module)
+    if found is None or not issubclass(type(found), ModuleType):
+        return False
+    return dict.get(_GLOBALS(found), name) is cls

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
+from time import monotonic
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from tocsin.capture.describers import load
 from tocsin.capture.values import Key, Values, is_empty, named
 from tocsin.capture.veils import VEILS, hidden
 from tocsin.event import limits
-from tocsin.event.patterns import MASK
 from tocsin.event.scrub import Scrubber
+from tocsin.event.sensitive import mask_of
 from tocsin.system.interrupts import let_through
 
 __all__ = ["LocalsReader", "LocalsRoom", "Stop"]
@@ -25,27 +27,34 @@ _OPTIMIZED: Final = 0x1  # CO_OPTIMIZED: a function's; modules and class bodies 
 _IS_SNAPSHOT: Final = sys.version_info < (3, 13)  # f_locals is a dict that the frame keeps (PEP 667)
 _OWN_REFERENCES: Final = 3  # to a snapshot that only the frame holds: the frame's, ours, and the question's argument
 _OBJECTS: Final = frozenset({"self", "cls"})
-_OPENINGS: Final = frozenset("{[(f")  # of containers' texts: a string's begins with a quote
+_QUOTES: Final = frozenset("'\"")
+_BYTES: Final = frozenset({"b'", 'b"'})
 _SHOWN, _BY_TYPE, _MASKED = 0, 1, 2  # what becomes of a variable, by its name
+_REPEATED: Final = limits.LOCAL_REPEATED_CHARS
+_MORE: Final = "…"  # the name, which no variable has, under which is told what is not shown
 
 
 class LocalsRoom:
-    """Hold what is left for local variables within one event: frames and characters."""
+    """Hold what is left for local variables within one event: frames, bytes, seconds."""
 
-    __slots__ = ("chars", "frames")
+    __slots__ = ("frames", "left_bytes", "left_s")
 
     def __init__(self) -> None:
         self.frames = limits.LOCALS_FRAMES
-        self.chars = limits.LOCALS_CHARS
+        self.left_bytes = limits.LOCALS_BYTES
+        self.left_s = limits.LOCALS_S
 
 
 class LocalsReader:
     """Read the local variables of a traceback's frames. Thread-safe; keeps code objects and classes, never a value.
 
-    No object of the application is asked for anything: exact builtin types are shown, all else is named by type.
+    No object of the application is asked for anything: exact builtin types are shown, some others described by what
+    lies in them, all else named by type.
     """
 
-    def __init__(self, scrubber: Scrubber) -> None:
+    def __init__(self, scrubber: Scrubber, clock: Callable[[], float] = monotonic) -> None:
+        load()
+        self._clock: Final = clock
         self._scrubber: Final = scrubber
         self._keys: dict[str, Key] = {}
         self._known: dict[int, _Function] = {}  # by id of the code object, as in the cache of frames
@@ -58,22 +67,29 @@ class LocalsReader:
         """Return each frame's variables, None for a frame that shows none; ``stops`` begin at the outermost.
 
         The application's own frames have theirs, and the innermost one; the innermost first, as far as ``room`` goes.
+        Where it ends, under the name ``…``, is told what is left out.
         ``entry`` is the traceback's outermost entry, by which it is known what the application hides.
         """
         found: list[Locals | None] = [None] * len(stops)
         innermost = len(stops) - 1
         names, veiled = hidden(entry) if VEILS and entry is not None else (frozenset[str](), frozenset[int]())
-        texts = _Texts(self._scrubber, self._keys, names)
+        begun = self._clock()
+        texts = _Texts(self._scrubber, self._keys, names, begun + room.left_s, self._clock)
         for at in range(innermost, -1, -1):
-            if room.frames <= 0 or room.chars <= 0:
-                break
             frame, lasti, in_app = stops[at]
-            if (in_app or at == innermost) and frame.f_code.co_flags & _OPTIMIZED:
-                room.frames -= 1
-                variables = _variables(frame, lasti)
-                if variables:
-                    found[at] = texts.of(self._known_of(frame.f_code), variables, room, is_veiled=id(frame) in veiled)
+            if not (in_app or at == innermost) or not frame.f_code.co_flags & _OPTIMIZED:
+                continue
+            if room.frames <= 0 or room.left_bytes <= 0 or texts.is_late():
+                why = "out of time" if texts.is_late() else "out of room"
+                found[at] = {_MORE: f"variables of this frame and those outside it: {why}"}
+                break
+            room.frames -= 1
+            variables, more = _variables(frame, lasti)
+            if variables:
+                function = self._known_of(frame.f_code)
+                found[at] = texts.of(function, variables, more, room, is_veiled=id(frame) in veiled)
         masked = texts.masked()
+        room.left_s = min(room.left_s, room.left_s - (self._clock() - begun))
         if masked is None:
             return found
         return [shown and {name: masked.get(text, text) for name, text in shown.items()} for shown in found]
@@ -109,69 +125,86 @@ class _Texts:
     innermost of them. The others name that place.
     """
 
-    __slots__ = ("_held", "_hidden", "_known", "_scrubber", "_values")
+    __slots__ = ("_held", "_hidden", "_known", "_scrubber", "_values", "is_late")
 
-    def __init__(self, scrubber: Scrubber, keys: dict[str, Key], hidden: frozenset[str]) -> None:
+    def __init__(
+        self,
+        scrubber: Scrubber,
+        keys: dict[str, Key],
+        hidden: frozenset[str],
+        deadline: float,
+        clock: Callable[[], float],
+    ) -> None:
         self._scrubber = scrubber
         self._hidden = hidden
-        self._values = Values(scrubber, keys, hidden)
-        # By id, which is nobody else's as long as the object is held: the text, and what other places show.
-        self._known: dict[int, tuple[str, str]] = {}
+        self._values = Values(scrubber, keys, hidden, deadline=deadline, clock=clock)
+        self.is_late = self._values.look_at_clock
+        # By id, which is nobody else's as long as the object is held: the text, what other places show,
+        # and how many bytes that is.
+        self._known: dict[int, tuple[str, str, int]] = {}
         self._held: list[list[tuple[Any, Any]]] = []
 
-    def of(self, function: _Function, variables: list[tuple[Any, Any]], room: LocalsRoom, *, is_veiled: bool) -> Locals:
+    def of(
+        self, function: _Function, variables: list[tuple[Any, Any]], more: int, room: LocalsRoom, *, is_veiled: bool
+    ) -> Locals:
         """Return the variables of one frame; what `exec` left in its namespace is none of them."""
         self._held.append(variables)
-        known, manners = self._known, function.manners
+        values, known, manners, hidden = self._values, self._known, function.manners, self._hidden
         shown: Locals = {}
-        chars = room.chars
+        left = room.left_bytes
         for name, value in variables[: limits.LOCALS]:
             manner = manners.get(name) if type(name) is str else None
-            if manner is not None and (is_veiled or name in self._hidden):
-                manner = _MASKED
-            if manner == _SHOWN:
-                again = known.get(id(value))
-                if again is not None:
-                    text = again[1]
-                else:
-                    text = self._values.first(value)
-                    is_long = len(text) > limits.LOCAL_REPEATED_CHARS
-                    known[id(value)] = text, f"<as {name} in {function.name}>" if is_long else text
-            elif manner is None:
+            if manner is None:
                 continue
+            if is_veiled or name in hidden:
+                manner = _MASKED
+            if manner != _SHOWN and (text := self._apart(manner, name, value, is_veiled=is_veiled)):
+                left -= len(text)
+            elif (again := known.get(id(value))) is not None:
+                text = again[1]
+                left -= again[2]
             else:
-                text = self._apart(manner, value)
+                text = values.first(value)
+                other = f"<as {name} in {function.name}>" if len(text) > _REPEATED else text
+                known[id(value)] = text, other, _size(other)
+                left -= _size(text)
             shown[name] = text
-            chars -= len(text)
-            if chars <= 0:
+            if left <= 0 or values.is_late:
                 break
-        room.chars = chars
-        if len(variables) > limits.LOCALS or chars <= 0:
-            shown["…"] = "more variables are left out"
+        room.left_bytes = left - _size("".join(shown))
+        if len(variables) > limits.LOCALS or left <= 0 or values.is_late:
+            number = more - len(shown) + sum(type(name) is str and name in manners for name, _ in variables)
+            if number:
+                shown[_MORE] = f"{number} more variables: {'out of time' if values.is_late else 'out of room'}"
         return shown
+
+    def _apart(self, manner: int, name: str, value: Any, *, is_veiled: bool) -> str:
+        """Return the text of a variable by its name, "" of one whose value is to be shown all the same."""
+        if manner == _BY_TYPE:
+            return repr(value) if is_empty(value) else named(value)
+        return mask_of(name) if is_veiled and not is_empty(value) else self._values.mask(name, value)
 
     def masked(self) -> dict[str, str] | None:
         """Return what has a secret's shape with its masked form, None if nothing has: mostly one look is enough."""
-        texts = {text for text, _ in self._known.values()}
+        texts = {text for text, _, _ in self._known.values()}
         # Names of secrets that are masked already would make every container's text a suspect.
         if self._scrubber.is_clean("\n".join(map(self._bared, texts) if self._values.masked else texts)):
             return None
         return {text: self._scrubber.text(text, limits.FIELD_CHARS) for text in texts}
 
     def _bared(self, text: str) -> str:
-        if text[:1] in _OPENINGS:
+        if "[masked" in text and text[:1] not in _QUOTES and text[:2] not in _BYTES:
             for part in self._values.masked:
                 text = text.replace(part, "")
         return text
 
-    def _apart(self, manner: int, value: Any) -> str:
-        if is_empty(value):
-            return repr(value)
-        return MASK if manner == _MASKED else named(value)
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _variables(frame: FrameType, lasti: int) -> list[tuple[Any, Any]]:
-    """Return names and values, bounded; they are only read.
+def _variables(frame: FrameType, lasti: int) -> tuple[list[tuple[Any, Any]], int]:
+    """Return names and values, bounded, and how many more there are; they are only read.
 
     Up to Python 3.12 reading leaves a dict with the frame, and whatever is in it lives as long as the frame runs. A
     frame that stopped at ``lasti`` has ended, one that is elsewhere by now may run on for hours: of its variables none
@@ -180,12 +213,13 @@ def _variables(frame: FrameType, lasti: int) -> list[tuple[Any, Any]]:
     try:
         space = frame.f_locals
         variables = list(islice(space.items(), limits.LOCALS * 4))
+        more = len(space) - len(variables) if len(variables) >= limits.LOCALS * 4 else 0
     except Exception as fault:  # noqa: BLE001 - another thread runs the frame, or changes the dict: no harm
         let_through(fault)
-        return []
+        return [], 0
     is_running = _IS_SNAPSHOT and frame.f_lasti != lasti
     if is_running and sys.gettrace() is None and sys.getrefcount(space) == _OWN_REFERENCES:
         code = frame.f_code
         for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
             space.pop(name, None)
-    return variables
+    return variables, more

@@ -7,13 +7,16 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import islice
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from tocsin.event import limits
 from tocsin.event.typename import describe_value, type_name
 
 __all__ = ["Described", "is_plain_path", "plain"]
+
+_Message: TypeAlias = Callable[[BaseException], str] | None
+_Describe: TypeAlias = Callable[[object], str] | None
 
 _DEPTH: Final = 6
 _ITEMS: Final = 64
@@ -42,16 +45,21 @@ class Described:
     __repr__ = __str__
 
 
-def plain(value: object, exception: Callable[[BaseException], str] | None = None) -> Any:
+def plain(value: object, exception: Callable[[BaseException], str] | None = None, *, is_described: bool = False) -> Any:
     """Return ``value`` itself if formatting it is harmless, else a stand-in, bounded in size.
 
     Exact builtin types pass, in containers too; subclasses of str, int and float become those; exceptions
-    become the text that ``exception`` makes of them; everything else becomes ``<module.Type>``.
+    become the text that ``exception`` makes of them; everything else becomes ``<module.Type>``, or with
+    ``is_described`` what a describer says of it.
     """
-    return _plain(value, exception, _DEPTH, [_NODES])
+    if is_described:
+        from tocsin.capture.described import described_argument  # only where something is logged with arguments
+
+        return _plain(value, exception, _DEPTH, [_NODES], described_argument)
+    return _plain(value, exception, _DEPTH, [_NODES], None)
 
 
-def _plain(value: Any, exception: Callable[[BaseException], str] | None, depth: int, nodes: list[int]) -> Any:
+def _plain(value: Any, exception: _Message, depth: int, nodes: list[int], describe: _Describe) -> Any:
     cls = type(value)
     nodes[0] -= 1
     if id(cls) in _EXACT:
@@ -61,14 +69,17 @@ def _plain(value: Any, exception: Callable[[BaseException], str] | None, depth: 
     if issubclass(cls, (str, int, float, bytes, bytearray)):
         return _scalar(value, cls)
     if id(cls) in _CONTAINERS:
-        return _container(value, cls, exception, depth, nodes) if depth > 0 else Described(describe_value(value))
+        if depth <= 0:
+            return Described(describe_value(value))
+        return _container(value, cls, exception, depth, nodes, describe)
     if id(cls) in _TRUSTED or (id(cls) in _AWARE and _is_plain_zone(value.tzinfo)):
         return value
     if id(cls) in _PATHS and is_plain_path(value):
         return value
     if exception is not None and issubclass(cls, BaseException):
         return Described(exception(value))
-    return Described(f"<class {type_name(value)}>" if cls is type else describe_value(value))
+    text = f"<class {type_name(value)}>" if cls is type else "" if describe is None else describe(value)
+    return Described(text or describe_value(value))
 
 
 def is_plain_path(path: Any) -> bool:
@@ -94,18 +105,19 @@ def _scalar(value: Any, cls: type) -> Any:
     return bytes(raw.__getitem__(value, slice(limits.MESSAGE_CHARS)))
 
 
-def _container(
-    value: Any, cls: type, exception: Callable[[BaseException], str] | None, depth: int, nodes: list[int]
-) -> Any:
+def _container(value: Any, cls: type, exception: _Message, depth: int, nodes: list[int], describe: _Describe) -> Any:
     try:
         items = list(islice(value.items() if cls is dict else value, _ITEMS))
     except RuntimeError:  # another thread changed it meanwhile
         return Described(describe_value(value))
     more = [Described(f"… {len(value) - len(items)} more")] if len(value) > len(items) else []
     if cls is dict:
-        pairs = [(_plain(key, exception, 0, nodes), _plain(item, exception, depth - 1, nodes)) for key, item in items]
+        pairs = [
+            (_plain(key, exception, 0, nodes, describe), _plain(item, exception, depth - 1, nodes, describe))
+            for key, item in items
+        ]
         return {**dict(pairs), **{rest: Described("…") for rest in more}}
-    shown = [_plain(item, exception, depth - 1, nodes) for item in items] + more
+    shown = [_plain(item, exception, depth - 1, nodes, describe) for item in items] + more
     return shown if cls is list else tuple(shown) if cls is tuple else _Braces(shown)
 
 
