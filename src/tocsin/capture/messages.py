@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tocsin.capture import anatomy
 from tocsin.capture.plain import plain
+from tocsin.capture.validation import validation_message
 from tocsin.event import limits
 from tocsin.event.typename import type_name
 from tocsin.system.interrupts import let_through
@@ -47,6 +48,8 @@ def _message(exc: BaseException) -> str:
         builtin = _BUILTIN.get(id(written))
         if builtin is not None:
             return builtin(exc)
+        if type_name(owner).startswith("fastapi.exceptions."):
+            return validation_message(exc)
         if type_name(owner).partition(".")[0] in TRUSTED_MODULES:
             text = written(exc)
             text = str.__getitem__(text, slice(limits.MESSAGE_CHARS * 2)) if issubclass(type(text), str) else None
@@ -97,7 +100,8 @@ def _of_syntax_error(exc: BaseException) -> str:
     place = filename.replace("\\", "/").rpartition("/")[2] if type(filename) is str else ""
     told = ", ".join(part for part in (place, f"line {line}" if type(line) is int else "") if part)
     shown = f"{message} ({told})" if told else str(message)
-    return f"{shown}\n    {text.strip()}" if type(text) is str and text.strip() else shown
+    # The line is shown by the place that the exception names (`capture.places`), if it says which one it is.
+    return f"{shown}\n    {text.strip()}" if type(line) is not int and type(text) is str and text.strip() else shown
 
 
 def _of_import_error(exc: BaseException) -> str:
