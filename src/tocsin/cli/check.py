@@ -19,6 +19,7 @@ from tocsin.cli.console import DIM, GREEN, RED, YELLOW, Console
 from tocsin.cli.destinations import build_sinks
 from tocsin.cli.place import load_settings, settings_place
 from tocsin.cli.words import size
+from tocsin.config.fingerprintrules import function_name
 from tocsin.config.settings import Settings
 from tocsin.event import error_id, wire
 from tocsin.event.errors import StoreError
@@ -62,6 +63,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         built = ()  # what this user would create, a file sink's file say, the application's user could not write
     elif settings.state:
         results.append(_state(settings))
+    if settings.fingerprint or settings.fingerprints:
+        results.append(_names(settings))
     if not built and spool.remedy != _OTHER_USER:
         results.append(_Result("FAILED", "sinks", "there is none, so nobody is told", "add a [[sinks]] table"))
     for result in results:
@@ -144,6 +147,14 @@ def _mode(settings: Settings) -> _Result:
         f"set by {source}: the application reports nothing; only this check is sent",
         'set mode = "production" where people are to be told',
     )
+
+
+def _names(settings: Settings) -> _Result:
+    function, tables = function_name(settings.fingerprint), len(settings.fingerprints)
+    parts = [f"{tables} table{'' if tables == 1 else 's'}"] if tables else []
+    # Not imported: with it the whole application might be, and be set up by that.
+    parts += [f"the function {function}, which the application imports at its first event"] if function else []
+    return _Result("ok", "fingerprints", f"named by {' and '.join(parts)}")
 
 
 def _spool(settings: Settings, console: Console) -> _Result:

@@ -1,8 +1,9 @@
-"""What a command says goes in; it leaves on stdout and stderr, coloured only for a terminal that wants it."""
+"""What a command says goes in; it leaves on stdout and stderr, coloured where that is wanted."""
 
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import sys
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ CYAN: Final = "36"
 class Console:
     """Be a command's stdout, stderr, environment and clock.
 
-    ``width`` is the terminal's, 0 where lines may be of any length. Colours follow https://no-color.org and are
-    left out wherever stdout is no terminal.
+    ``width`` is the terminal's, 0 where lines may be of any length. Colours are for terminals; ``NO_COLOR``
+    (https://no-color.org) takes them away, ``FORCE_COLOR`` (https://force-color.org) has them in pipes and files too.
     """
 
     def __init__(self, environ: Mapping[str, str], out: TextIO | None = None, err: TextIO | None = None) -> None:
@@ -31,7 +32,8 @@ class Console:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self.is_terminal = self._out.isatty()
-        self.is_coloured = self.is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        is_able = self.is_terminal and environ.get("TERM") != "dumb"
+        self.is_coloured = not environ.get("NO_COLOR") and (is_able or bool(environ.get("FORCE_COLOR")))
         self.width = shutil.get_terminal_size().columns if self.is_terminal else 0
 
     def now(self) -> datetime:
@@ -54,6 +56,18 @@ class Console:
     def flush(self) -> None:
         """Hand over what is buffered."""
         self._out.flush()
+
+    def is_abandoned(self) -> bool:
+        """Tell whether stdout is a pipe that nobody reads any more, without writing to it."""
+        if self.is_terminal or not hasattr(select, "poll"):
+            return False
+        try:
+            pipe = select.poll()
+            pipe.register(self._out.fileno(), 0)
+            # Of a file there is nothing to tell, and a socket or a pipe that is read has no events but those asked for.
+            return any(events & (select.POLLERR | select.POLLNVAL) for _, events in pipe.poll(0))
+        except (OSError, ValueError):  # io.UnsupportedOperation among them
+            return False
 
     def paint(self, style: str, text: str) -> str:
         """Return ``text`` in a colour, or as it is."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from tocsin.cli.books import holder
 from tocsin.config.settings import Settings
+from tocsin.delivery.introduced import Introducer, blame_of
 from tocsin.delivery.leader import Leader
 from tocsin.delivery.term import Term
 from tocsin.event.errors import StoreError
@@ -114,6 +115,7 @@ class Crew:
             tell=self._tell,
             scrubber=self._intake.scrubber,
             app_modules=settings.app_modules,
+            introducer=Introducer(blame_of(settings, self._intake.scrubber)),
         )
 
     def _tell(self, text: str, template: str) -> None:

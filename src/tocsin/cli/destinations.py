@@ -18,7 +18,7 @@ __all__ = ["build_sinks", "stand_in_tables"]
 
 def build_sinks(settings: Settings) -> tuple[BuiltSink, ...]:
     """Return the sinks of the settings, in order; opens nothing. Raises ConfigError."""
-    mask = Scrubber(settings.mask_keys, is_on=settings.masking).text
+    mask = Scrubber(settings.mask_keys, settings.masking_rules, is_on=settings.masking).text
     built, faults = build(settings.sinks, SinkContext(settings.application, settings.environment, settings.host, mask))
     if faults:
         raise ConfigError(faults)

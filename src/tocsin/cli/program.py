@@ -18,7 +18,22 @@ from tocsin.event.errors import ConfigError, TocsinError
 __all__ = ["COMMANDS", "command", "main", "overview"]
 
 # Each is the name of its module; imported only when used, since `tocsin status` runs every minute.
-COMMANDS: Final = ("check", "issues", "show", "mute", "tail", "status", "config", "ddl", "spool", "deliver", "receive")
+COMMANDS: Final = (
+    "check",
+    "issues",
+    "show",
+    "explain",
+    "mute",
+    "tail",
+    "status",
+    "config",
+    "ddl",
+    "spool",
+    "forget",
+    "deliver",
+    "receive",
+    "stamp",
+)
 
 _OK: Final = 0
 _WRONG: Final = 1

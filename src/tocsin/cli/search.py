@@ -1,4 +1,4 @@
-"""A wanted error id and a spool go in; its event, or the nearest one there is, leaves.
+"""A wanted error id and a spool go in; its event, the nearest one there is, or all that are kept leave.
 
 The state knows most events; what no leader has entered yet, or a state that is damaged, is made up for by reading the
 spool itself.
@@ -22,7 +22,7 @@ from tocsin.spool.folder import Folder
 from tocsin.spool.format import Header
 from tocsin.spool.reader import GenerationReader, SpoolReader
 
-__all__ = ["Found", "find_event", "nearest", "scan"]
+__all__ = ["Found", "find_event", "kept", "nearest", "scan"]
 
 _SAMPLES: Final = 2_000  # of one issue, among which the nearest is looked for
 
@@ -59,10 +59,7 @@ def scan(folder: Folder, what: Wanted) -> Found | None:
     """Look through every record of the spool: the very event, else the nearest or (without a suffix) the latest."""
     best: tuple[float, GenerationReader, int, Header] | None = None
     for reader, offset, header in _headers(folder):
-        is_it = header.fingerprint == what.fingerprint if what.fingerprint else (
-            error_id.prefix(header.fingerprint) == what.prefix
-        )  # fmt: skip
-        if not is_it:
+        if not what.names(header):
             continue
         suffix = error_id.suffix(header.number)
         rank = abs(_away(what.suffix, suffix)) if what.suffix else -header.time
@@ -75,6 +72,23 @@ def scan(folder: Folder, what: Wanted) -> Found | None:
     except DecodeError:
         return None
     return Found(event, _away(what.suffix, error_id.suffix(best[3].number)) if what.suffix else 0)
+
+
+def kept(folder: Folder, state: State | None, what: Wanted, fingerprints: Iterable[str]) -> Iterator[Event]:
+    """Yield every event of an issue that is kept, the latest first. Without a state the spool is looked through."""
+    if state is not None:
+        refs = [ref for fingerprint in fingerprints for ref in state.samples(fingerprint, _SAMPLES)]
+        for ref in sorted(refs, key=lambda ref: ref.at, reverse=True):
+            event = load_event(folder, state, ref)
+            if event is not None and event.error_id == ref.error_id:
+                yield event
+        return
+    found = [(header.time, reader, offset) for reader, offset, header in _headers(folder) if what.names(header)]
+    for _, reader, offset in sorted(found, key=lambda each: each[0], reverse=True):
+        try:
+            yield wire.decode(reader.body(offset) or b"")
+        except DecodeError:
+            continue
 
 
 def _headers(folder: Folder) -> Iterator[tuple[GenerationReader, int, Header]]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
+from tocsin.cli.choice import Choice, add_choice, choice_of
 from tocsin.cli.command import Command, with_place
 from tocsin.cli.console import BOLD, CYAN, DIM, RED, YELLOW, Console
-from tocsin.cli.follow import Follower
+from tocsin.cli.follow import Follower, Loss, Seen
+from tocsin.cli.lately import Lately
 from tocsin.cli.place import existing_place
-from tocsin.config.values import level
-from tocsin.delivery.lines import sighting_entry
+from tocsin.delivery.lines import loss_entry, sighting_entry
 from tocsin.delivery.sightings import Sighting
 from tocsin.event import error_id, wire
 from tocsin.event.errors import DecodeError
@@ -27,15 +28,15 @@ from tocsin.spool.format import Header
 __all__ = ["COMMAND"]
 
 _POLL_S: Final = 0.2
-_KINDS: Final = ("traceback", "error", "warning")
+_LAST: Final = 10
+_STORM: Final = 60  # occurrences of a fault within a minute from which on they are told
 _STYLES: Final = {"traceback": RED, "error": RED, "warning": YELLOW}
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-n", dest="last", metavar="N", type=_number, default=10, help="the last N first (10)")
-    parser.add_argument("--kind", metavar="KIND", action="append", choices=_KINDS,
-                        help="only this kind: traceback, error or warning; may be given again")  # fmt: skip
-    parser.add_argument("--level", metavar="LEVEL", type=_level, default=0, help="only from this level on")
+    parser.add_argument("-n", dest="last", metavar="N", type=_number,
+                        help="the last N first (10; with --since all)")  # fmt: skip
+    add_choice(parser)
     parser.add_argument("--full", action="store_true", help="each event with its traceback")
     parser.add_argument("--json", action="store_true", help="each as the JSON line that a file sink gets")
     parser.add_argument("--no-follow", action="store_true", help="end after the last ones")
@@ -43,15 +44,16 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
+    choice = choice_of(options)
     folder = existing_place(options, console).folder
+    shown = _Shown(choice, console, is_full=options.full, is_json=options.json)
     try:
         follower = Follower(folder)
-        for reader, sighting in follower.last(options.last):
-            _say(sighting, reader.about(), options, console)
+        for seen in follower.last(_how_many(options), shown.takes, shown.since):
+            shown.say(seen)
         console.flush()
-        while not options.no_follow:
-            for reader, sighting in follower.new():
-                _say(sighting, reader.about(), options, console)
+        while not options.no_follow and not console.is_abandoned():
+            shown.say_all(follower.new())
             console.flush()
             time.sleep(_POLL_S)
     except KeyboardInterrupt:
@@ -59,21 +61,66 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _say(sighting: Sighting, about: Mapping[str, Any], options: argparse.Namespace, console: Console) -> None:
-    header = sighting.header
-    if header.levelno < options.level or (options.kind and header.kind not in options.kind):
-        return
-    if options.json:
-        console.say(sighting_entry(sighting, about, console.now()).line.decode())
-        return
-    event = _decoded(sighting.body)
-    if options.full and event is not None and not sighting.is_count:
-        console.say(event_terminal(event, is_coloured=console.is_coloured, width=console.width or 100))
-        return
-    console.say(_line(sighting, event, console))
+def _how_many(options: argparse.Namespace) -> int | None:
+    if options.last is not None:
+        return int(options.last)
+    return None if options.since is not None else _LAST
 
 
-def _line(sighting: Sighting, event: Event | None, console: Console) -> str:
+class _Shown:
+    """Say what was chosen, as it was asked for."""
+
+    def __init__(self, choice: Choice, console: Console, *, is_full: bool, is_json: bool) -> None:
+        self._choice = choice
+        self._console = console
+        self._is_full = is_full
+        self._is_json = is_json
+        self._lately = Lately()
+        self._started_s = console.now().timestamp()
+        self.since = None if choice.since_s is None else self._started_s - choice.since_s
+
+    def takes(self, sighting: Sighting) -> bool:
+        """Tell whether a sighting was chosen. A count is, where the first report of its fault is."""
+        if not self._choice.takes_header(sighting.header, self._started_s, is_count=sighting.is_count):
+            return False
+        return not self._choice.tests or self._choice.takes(_decoded(sighting.body))
+
+    def say_all(self, found: Iterable[Seen | Loss]) -> None:
+        """Say what is new, as far as it was chosen; losses where nothing was chosen, since nobody knows of what."""
+        for each in found:
+            if isinstance(each, Loss):
+                if self._choice.is_everything:
+                    self._say_loss(each)
+                continue
+            sighting = each.sighting
+            lately = self._lately.add(sighting.header.fingerprint, sighting.occurrences, time.monotonic())
+            if self.takes(sighting):
+                self.say(each, lately)
+
+    def say(self, seen: Seen, lately: int = 0) -> None:
+        """Say one sighting. ``lately`` is how many there were of its fault within the last minute."""
+        console, sighting = self._console, seen.sighting
+        if self._is_json:
+            console.say(sighting_entry(sighting, seen.reader.about(), console.now()).line.decode())
+            return
+        event = _decoded(sighting.body)
+        if self._is_full and event is not None and not sighting.is_count:
+            console.say(event_terminal(event, is_coloured=console.is_coloured, width=console.width or 100))
+            return
+        console.say(_line(sighting, event, lately, console))
+
+    def _say_loss(self, loss: Loss) -> None:
+        console = self._console
+        if self._is_json:
+            entry = loss_entry(loss.reason, loss.number, loss.origin, loss.reader.about(), console.now())
+            console.say(entry.line.decode())
+            return
+        at, number = console.paint(DIM, f"{console.now().astimezone():%H:%M:%S}"), f"{f'+{loss.number:,}':<11}"
+        said = f"given up without a report: {harmless.line(loss.reason)}; tocsin spool says why"
+        console.say(f"{at} {console.paint(BOLD, number)} {console.paint(RED, 'loss     ')} {said}")
+
+
+def _line(sighting: Sighting, event: Event | None, lately: int, console: Console) -> str:
     """Return time, error id, kind, what, culprit and request; ``+37`` in place of the id's end for a count."""
     header = sighting.header
     is_cell = sighting.origin.offset is None
@@ -81,15 +128,16 @@ def _line(sighting: Sighting, event: Event | None, console: Console) -> str:
     prefix = error_id.prefix(header.fingerprint)
     shown_id = f"{prefix} +{sighting.occurrences:,}" if sighting.is_count else error_id.make(prefix, header.number)
     word = _word(header)
+    storm = f"×{lately:,} in the last minute: " if sighting.is_count and lately >= _STORM else ""
     rest = _rest(event) if event is not None else "(its report is torn)"
-    room = console.width - 8 - 1 - max(len(shown_id), 11) - 1 - max(len(word), 9) - 1
+    room = console.width - 8 - 1 - max(len(shown_id), 11) - 1 - max(len(word), 9) - 1 - len(storm)
     shown = harmless.shorten(rest, room) if console.width and room > 20 else rest
     return " ".join(
         (
             console.paint(DIM, f"{at.astimezone():%H:%M:%S}"),
             console.paint(BOLD if sighting.is_count else CYAN, f"{shown_id:<11}"),
             console.paint(_STYLES[header.kind], f"{word:<9}"),
-            shown,
+            console.paint(BOLD, storm) + shown,
         )
     ).rstrip()
 
@@ -122,22 +170,18 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _level(text: str) -> int:
-    try:
-        return level(text)
-    except ValueError as fault:
-        raise argparse.ArgumentTypeError(f"{text!r} {fault}") from None
-
-
 COMMAND: Final = Command(
     name="tail",
     summary="what happens, as it happens",
     description=(
-        "Follow what the application reports, one line each: time, error id, kind, what, request. A line with +37 "
-        "stands for as many more of the same fault. Ctrl-C ends it."
+        "Follow what the application reports, a line each: time, error id, kind, what, request. +37 stands for as many "
+        "more of the same fault, chosen by its first report. Ctrl-C ends it."
     ),
     exits="0 ended, 1 there is no spool",
-    examples=("tocsin tail --kind traceback --full",),
+    examples=(
+        "tocsin tail --since 1h --route '/orders/*' --tag tenant=acme",
+        "tocsin tail --json --type KeyError | jq -r .error_id",
+    ),
     add_options=_add_options,
     run=_run,
 )

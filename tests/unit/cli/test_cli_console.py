@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 
@@ -27,6 +28,29 @@ def test_terminal_is_coloured_unless_told_otherwise(environ: dict[str, str], is_
 def test_pipe_gets_plain_text_of_any_width() -> None:
     console = Console({}, io.StringIO(), io.StringIO())
     assert (console.paint(RED, "x"), console.width) == ("x", 0)
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_coloured"),
+    [
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, True),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_pipe_is_coloured_where_that_is_asked_for(environ: dict[str, str], is_coloured: bool) -> None:
+    assert Console(environ, io.StringIO(), io.StringIO()).is_coloured is is_coloured
+
+
+def test_pipe_that_nobody_reads_is_known_before_anything_is_written() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as out:
+        console = Console({}, out, io.StringIO())
+        assert not console.is_abandoned()
+        os.close(reading)
+        assert console.is_abandoned()
+    assert not Console({}, io.StringIO(), io.StringIO()).is_abandoned()
 
 
 def test_stream_that_can_not_take_a_letter_gets_its_escape() -> None:
