@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from tocsin.event import limits
+from tocsin.event import error_id, limits
 from tocsin.event.notice import Activity, IssueReport, Notice
 from tocsin.routing.issues import Occurrences, SampleRef
 from tocsin.routing.state import Cursor, Pace, Pending, Purged, State, Tally, Told
 
 __all__ = ["START", "StateContract", "make_sample", "make_seen"]
 
+KEYS = tuple(f"v{number}:{number}" + "0f" * 15 + "7" for number in (1, 2))
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 
@@ -84,6 +85,26 @@ class StateContract:
             raise KeyError
         state.add_occurrences(seen())
         assert state.issue("v1:a").count == 1
+
+    # -- its own identity ----------------------------------------------------------------------------------
+    def test_its_own_identity_is_kept_and_goes_with_no_consumer(self, state, seen, start):
+        own = state.own_identity()
+        assert len(bytes.fromhex(own)) == 16
+        state.add_consumer("mail:ops", start)
+        state.add_occurrences(seen())
+        state.forget_consumer("mail:ops")
+        state.forget_generation("p1", 1)
+        state.purge(start + timedelta(days=99))
+        assert state.own_identity() == own
+        assert state.consumers() == ()
+
+    def test_an_identity_drawn_in_a_transaction_that_raised_is_drawn_anew_and_then_kept(self, state):
+        with pytest.raises(KeyError), state.transaction():
+            state.own_identity()
+            raise KeyError
+        with state.transaction():
+            own = state.own_identity()
+        assert state.own_identity() == own
 
     # -- consumers -----------------------------------------------------------------------------------------
     def test_a_known_consumer_keeps_the_time_it_was_added(self, state, start):
@@ -341,6 +362,150 @@ class StateContract:
         assert state.pending("mail:ops") == pending
         state.save_pending("mail:ops", None)
         assert state.pending("mail:ops") is None
+
+    # -- keys of other rules ---------------------------------------------------------------------------
+    def test_an_open_issue_goes_on_under_its_own_key_when_the_rules_change(self, state, seen, sample, start):
+        """Counts, samples, what was told, and the mute: all is found by the key of before."""
+        state.add_consumer("mail:ops", start)
+        state.add_occurrences(seen("a1", n=3))
+        state.save_told("mail:ops", Told("v1:a1", 3, 1, 3, start))
+        full = seen("a2", 60, fingerprint="v2:a2", former=("v1:a1",), sample=sample(0, 60, "A2A2A2-2222"))
+        state.add_occurrences(full)
+        state.add_occurrences(seen("a2", 61, n=4, fingerprint="v2:a2"))
+        issue = state.issue("v1:a1")
+        assert (issue.count, issue.prefix) == (8, "A12222")
+        assert state.issue("v2:a2") == issue
+        assert state.issues(now=start) == (issue,)
+        assert [each.error_id for each in state.samples("v1:a1", 5)] == ["A2A2A2-2222"]
+        assert state.untold("mail:ops", since=start) == ((issue, state.told("mail:ops", "v1:a1")),)
+        assert state.identities(["v2:a2", "v1:a1", "v2:b"]) == {"v2:a2": "v1:a1"}
+        state.mute("v2:a2", start + timedelta(days=1))
+        assert state.issue("v1:a1").muted_until == start + timedelta(days=1)
+
+    def test_an_issue_is_found_by_the_error_ids_of_both_keys(self, state, seen, sample):
+        old, new = map(error_id.prefix, KEYS)
+        state.add_occurrences(seen(fingerprint=KEYS[0], prefix=old))
+        named = {"fingerprint": KEYS[1], "prefix": new, "former": KEYS[:1]}
+        state.add_occurrences(seen("a", 5, sample=sample(0, 5, f"{new}-2222"), **named))
+        assert old != new
+        assert state.issues_by_prefix(new) == state.issues_by_prefix(old) == (state.issue(KEYS[0]),)
+
+    def test_of_several_issues_that_rules_make_one_the_latest_goes_on(self, state, seen, sample):
+        state.add_occurrences(seen("a1"))
+        state.add_occurrences(seen("b1", 10))
+        state.add_occurrences(seen("c2", 20, fingerprint="v2:c2", former=("v1:a1",), sample=sample(0, 20)))
+        state.add_occurrences(seen("c2", 30, fingerprint="v2:c2", former=("v1:b1",), sample=sample(1, 30)))
+        assert (state.issue("v1:a1").count, state.issue("v1:b1").count) == (3, 1)
+        state.add_occurrences(seen("d2", 40, fingerprint="v2:d2", former=("v1:b1", "v1:a1"), sample=sample(2, 40)))
+        assert (state.issue("v1:a1").count, state.issue("v1:b1").count) == (4, 1)
+
+    def test_what_rules_tell_apart_stays_one_issue_while_it_is_open(self, state, seen, sample):
+        week_s = limits.KEY_OPEN_DAYS * 86_400.0
+        former = {"former": ("v1:a1",)}
+        state.add_occurrences(seen("a1"))
+        state.add_occurrences(seen("b2", 10, fingerprint="v2:b2", sample=sample(0, 10), **former))
+        state.add_occurrences(seen("c2", 20, fingerprint="v2:c2", sample=sample(1, 20), **former))
+        state.add_occurrences(seen("c2", week_s, fingerprint="v2:c2", sample=sample(2, week_s), **former))
+        assert state.issue("v1:a1").count == 4
+        later_s = 2 * week_s
+        state.add_occurrences(seen("c2", later_s, fingerprint="v2:c2"))  # a count goes where its report went
+        assert state.issue("v1:a1").count == 5
+        later_s = 3 * week_s
+        state.add_occurrences(seen("c2", later_s, fingerprint="v2:c2", sample=sample(3, later_s), **former))
+        state.add_occurrences(seen("c2", later_s, fingerprint="v2:c2"))
+        state.add_occurrences(seen("b2", later_s, fingerprint="v2:b2", sample=sample(4, later_s), **former))
+        assert (state.issue("v2:c2").fingerprint, state.issue("v2:c2").count) == ("v2:c2", 2)
+        assert (state.issue("v1:a1").count, state.issue("v2:b2").fingerprint) == (6, "v1:a1")
+
+    def test_a_muted_issue_is_open_as_long_as_it_is_muted(self, state, seen, sample, start):
+        week_s = limits.KEY_OPEN_DAYS * 86_400.0
+        state.add_occurrences(seen("a1"))
+        state.mute("v1:a1", start + timedelta(days=100))
+        for number, name in enumerate("bc"):
+            at = 2 * week_s * number
+            state.add_occurrences(
+                seen(name, at, fingerprint=f"v2:{name}", former=("v1:a1",), sample=sample(number, at))
+            )
+        assert state.issue("v1:a1").count == 3
+
+    def test_a_key_that_comes_first_when_the_transition_is_over_has_an_issue_of_its_own(self, state, seen, sample):
+        """The issue is open all the time, by what else was one with it under the old rules."""
+        month_s = limits.KEY_TRANSITION_DAYS * 86_400.0
+        state.add_occurrences(seen("a1"))
+        state.add_occurrences(seen("b2", 5, fingerprint="v2:b2", former=("v1:a1",), sample=sample(0, 5)))
+        state.add_occurrences(seen("b2", month_s, fingerprint="v2:b2", former=("v1:a1",), sample=sample(1, month_s)))
+        late = seen("c2", month_s + 9, fingerprint="v2:c2", former=("v1:a1",), sample=sample(2, month_s + 9))
+        state.add_occurrences(late)
+        assert (state.issue("v1:a1").count, state.issue("v2:c2").count) == (3, 1)
+
+    def test_workers_of_both_versions_make_one_issue_whoever_comes_first(self, state, seen, sample):
+        """In a rolling deploy: the older ones call it by the older key, without a report too."""
+        state.add_occurrences(seen("b2", fingerprint="v2:b2", former=("v1:a1",), sample=sample(0)))
+        # Their reports may lack what the newer rules look at.
+        state.add_occurrences(seen("a1", 5, former=("v2:d2",), sample=sample(1, 5)))
+        state.add_occurrences(seen("a1", 6, n=2))
+        assert state.issue("v1:a1") == state.issue("v2:b2")
+        assert (state.issue("v2:b2").fingerprint, state.issue("v2:b2").count) == ("v2:b2", 4)
+        # What the old rules took for the same is no reason to make one of two faults that never were one issue.
+        state.add_occurrences(seen("c2", 7, fingerprint="v2:c2", former=("v1:a1",), sample=sample(2, 7)))
+        assert state.issue("v2:c2").count == 1
+
+    def test_what_an_older_worker_reports_is_known_by_the_key_of_newer_ones(self, state, seen, sample):
+        state.add_occurrences(seen("b2", fingerprint="v2:b2", sample=sample(0)))
+        state.add_occurrences(seen("a1", 5, former=("v2:b2",), sample=sample(1, 5)))
+        assert state.issue("v1:a1") == state.issue("v2:b2")
+
+    def test_what_a_rule_names_joins_its_open_issue_until_that_goes_on_by_itself(self, state, seen, sample):
+        day_s = 86_400.0
+        state.add_occurrences(seen("a2", fingerprint="v2:a2"))
+        ruled = {"fingerprint": "v2:b2", "former": ("v2:a2",)}
+        state.add_occurrences(seen("b", 5, sample=sample(0, 5), **ruled))
+        state.add_occurrences(seen("a", 6, fingerprint="v2:a2", sample=sample(1, 6)))  # of a process without the rule
+        assert state.issue("v2:a2").count == 3
+        state.add_occurrences(seen("b", 2 * day_s, sample=sample(2, 2 * day_s), **ruled))
+        assert state.issue("v2:a2").count == 4
+        state.add_occurrences(seen("a", 3 * day_s, fingerprint="v2:a2", sample=sample(3, 3 * day_s)))
+        state.add_occurrences(seen("b", 3 * day_s, fingerprint="v2:b2", sample=sample(4, 3 * day_s)))
+        assert (state.issue("v2:a2").count, state.issue("v2:b2").count) == (5, 1)
+
+    def test_rules_are_as_old_as_they_were_first_seen(self, state, start):
+        later = start + timedelta(days=9)
+        assert state.rules_since("some", start) == start
+        assert state.rules_since("others", later) == later
+        assert state.rules_since("some", later) == start
+        for number in range(40):
+            state.rules_since(f"more {number}", later + timedelta(seconds=number))
+        assert state.rules_since("some", later) == later  # so many sets of rules are remembered, and no more
+        assert state.consumers() == ()
+
+    def test_an_issue_has_so_many_aliases_and_no_more(self, state, seen, sample, monkeypatch):
+        """A rule may name each of them after what a visitor wrote."""
+        monkeypatch.setattr(limits, "KEY_ALIASES", 3)
+        state.add_occurrences(seen("a1"))
+        for number in range(5):
+            key = {"fingerprint": f"v2:b{number}", "former": ("v1:a1",)}
+            state.add_occurrences(seen("b", number, sample=sample(number, number), **key))
+        assert state.issue("v1:a1").count == 4
+        assert len(state.identities([f"v2:b{number}" for number in range(5)])) == 3
+
+    def test_aliases_go_with_their_issue(self, state, seen, sample, start, monkeypatch):
+        monkeypatch.setattr(limits, "ISSUES", 1)
+        state.add_occurrences(seen("a1"))
+        state.add_occurrences(seen("b2", 1, fingerprint="v2:b2", former=("v1:a1",), sample=sample(0, 1)))
+        state.add_occurrences(seen("c1", 9))
+        assert state.purge(start - timedelta(days=9)).issues == 1
+        assert state.identities(["v2:b2"]) == {}
+        state.add_occurrences(seen("b2", 10, fingerprint="v2:b2"))
+        assert state.issue("v2:b2").count == 1
+
+    def test_an_alias_of_a_transaction_that_raised_is_forgotten(self, state, seen, sample):
+        state.add_occurrences(seen("a1"))
+        with pytest.raises(ZeroDivisionError), state.transaction():
+            state.add_occurrences(seen("b2", 1, fingerprint="v2:b2", former=("v1:a1",), sample=sample(0, 1)))
+            assert state.issue("v1:a1").count == 2
+            raise ZeroDivisionError
+        assert state.identities(["v2:b2"]) == {}
+        assert state.issue("v1:a1").count == 1
 
 
 def _pending(start):

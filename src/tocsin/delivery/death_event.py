@@ -14,9 +14,10 @@ from tocsin.capture.frames import is_hidden
 from tocsin.capture.source import SourceCache
 from tocsin.delivery.crash_dump import ABORTED, Dump, Stack
 from tocsin.event import error_id, limits
-from tocsin.event.fingerprint import fingerprint, first_segment
+from tocsin.event.fingerprint import fingerprint
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request, Task
 from tocsin.event.scrub import Scrubber
+from tocsin.event.wording import first_segment
 from tocsin.render import when
 from tocsin.spool.in_flight import FlightFile, Note
 

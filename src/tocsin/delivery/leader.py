@@ -18,6 +18,7 @@ from tocsin.complaints import complain, say
 from tocsin.delivery.dead_letters import DeadLetters
 from tocsin.delivery.deaths import DeathWatch
 from tocsin.delivery.finished import Finished
+from tocsin.delivery.introduced import Introducer
 from tocsin.delivery.ledger import Ledger
 from tocsin.delivery.mutes import apply_mutes
 from tocsin.delivery.notices import NoticeOutlet
@@ -65,13 +66,14 @@ class Leader:
         tell: Callable[[str, str], None] = lambda text, template: None,
         scrubber: Scrubber | None = None,
         app_modules: Sequence[str] = (),
+        introducer: Introducer | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """``pause`` is called between slices; ``tell`` reports a failing sink as (text, template).
 
         ``is_stand_in``: the sinks were named for this run only, so cursors of others are left alone. ``scrubber`` and
-        ``app_modules`` are for reports of processes that died.
+        ``app_modules`` are for reports of processes that died. ``introducer`` says which commits brought failing lines.
         """
         self.folder = folder
         self._spool = SpoolReader(folder)
@@ -111,7 +113,10 @@ class Leader:
             if takes_entries(built.sink):
                 self.outlets.append(EntryOutlet(built, self._state, self._dead_letters, jitter))
             else:
-                self.outlets.append(NoticeOutlet(built, self._state, self._dead_letters, self._router, jitter))
+                self.outlets.append(self._notice_outlet(built, jitter, introducer))
+
+    def _notice_outlet(self, built: BuiltSink, jitter: random.Random, introducer: Introducer | None) -> NoticeOutlet:
+        return NoticeOutlet(built, self._state, self._dead_letters, self._router, jitter, introducer)
 
     def step(self) -> bool:
         """Do a little of everything; return whether there was anything to do."""

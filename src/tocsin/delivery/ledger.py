@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from tocsin.delivery.kin import kin
 from tocsin.delivery.pace import Pace
 from tocsin.delivery.sightings import START, Reading, Sighting, read_on
 from tocsin.event import error_id, limits, wire
@@ -27,6 +28,7 @@ class Ledger:
         self._pause = pause
         self._cursors: dict[tuple[str, int], Cursor] = {}
         self._pace = Pace(limits.COUNT_READ_INTERVAL_S)
+        self._rules_since: dict[str, datetime] = {}
 
     def cursor(self, key: tuple[str, int]) -> Cursor:
         """Return how far a generation was read."""
@@ -103,7 +105,17 @@ class Ledger:
             sample=sample,
             client_hash=event.request.client_hash if event and event.request else None,
             body=None if sample is None else sighting.body,
+            former=self._former(event, sighting, about.get("fingerprints", ""), now),
         )
+
+    def _former(self, event: Event | None, sighting: Sighting, rules: str, now: datetime) -> tuple[str, ...]:
+        """Return what other rules call the fault. A report of no occurrence has the identity of the one it explains."""
+        if event is None or not sighting.occurrences:
+            return ()
+        if rules and rules not in self._rules_since:
+            self._rules_since[rules] = self._state.rules_since(rules, now)
+        is_new_rule = bool(rules) and now - self._rules_since[rules] < timedelta(days=limits.KEY_RULE_DAYS)
+        return kin(event, sighting.header.fingerprint, with_unruled=is_new_rule)
 
 
 def decoded(body: bytes | None) -> Event | None:

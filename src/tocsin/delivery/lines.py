@@ -15,14 +15,20 @@ from tocsin.spool.tallies import COUNTED
 __all__ = ["loss_entry", "sighting_entry"]
 
 
-def sighting_entry(sighting: Sighting, about: Mapping[str, Any], now: datetime) -> Entry:
-    """Return the entry of a sighting. A full event's line is its spooled bytes with two members added."""
+def sighting_entry(sighting: Sighting, about: Mapping[str, Any], now: datetime, *, issue: str = "") -> Entry:
+    """Return the entry of a sighting. A full event's line is its spooled bytes with two members added.
+
+    ``issue`` is the fingerprint of its issue, where that is not the sighting's own: error ids stay what people saw.
+    """
     header = sighting.header
     if sighting.body is not None and not sighting.is_count:
         line = _extended(sighting.body, sighting.origin, sighting.occurrences)
     else:
         line = _dumps(_counted(sighting, about, now))
-    return Entry(sighting.origin, header.kind, header.levelno, header.fingerprint, sighting.occurrences, line)
+    if issue and issue != header.fingerprint:
+        # Within a text of the report the quotes would be escaped, so these are the member's.
+        line = line.replace(_named(header.fingerprint), _named(issue), 1)
+    return Entry(sighting.origin, header.kind, header.levelno, issue or header.fingerprint, sighting.occurrences, line)
 
 
 def loss_entry(reason: str, number: int, origin: Origin, about: Mapping[str, Any], now: datetime) -> Entry:
@@ -40,6 +46,10 @@ def loss_entry(reason: str, number: int, origin: Origin, about: Mapping[str, Any
         "occurrences": 0 if reason in COUNTED else number,
     }
     return Entry(origin, "error", 0, "", number, _dumps(members))
+
+
+def _named(fingerprint: str) -> bytes:
+    return b'"fingerprint":"%s"' % fingerprint.encode()
 
 
 def _extended(body: bytes, origin: Origin, occurrences: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tocsin.complaints import complain
 from tocsin.delivery.dead_letters import DeadLetters
 from tocsin.delivery.health import Health
+from tocsin.delivery.introduced import Introducer
 from tocsin.delivery.outlet import Outlet
 from tocsin.event import limits
 from tocsin.event.notice import Notice
@@ -31,13 +32,21 @@ class NoticeOutlet(Outlet):
     """Deliver one notice at a time, as the router decides."""
 
     def __init__(
-        self, built: BuiltSink, state: State, dead_letters: DeadLetters, router: Router, jitter: random.Random
+        self,
+        built: BuiltSink,
+        state: State,
+        dead_letters: DeadLetters,
+        router: Router,
+        jitter: random.Random,
+        introducer: Introducer | None = None,
     ) -> None:
         super().__init__(built, state, dead_letters, jitter)
         if not takes_notices(built.sink):
             raise TypeError(f"{built.identity} takes no notices")
         self._sink: NoticeSink = built.sink
         self._router = router
+        # A sink that is called by the leader itself must not wait for a program.
+        self._introducer = None if built.sink.is_local else introducer
         self._notice: Notice | None = None
         self._held_at = 0.0  # monotonic: when the right to send was taken or renewed
         self._route = Route(
@@ -78,7 +87,13 @@ class NoticeOutlet(Outlet):
             return None
         self._notice = notice
         self._held_at = time.monotonic()
-        return lambda: self._sink.notify(notice)
+        return lambda: self._told(notice)
+
+    def _told(self, notice: Notice) -> Outcome:
+        if self._introducer is not None:
+            notice = self._introducer.fill(notice)
+            self._notice = notice  # of the same id; refused, it is kept as it was sent
+        return self._sink.notify(notice)
 
     def _adopt(self, left: Outlet) -> bool:
         """Go on with a notice whose acceptance could not be kept, as the state was away: it is not sent again."""

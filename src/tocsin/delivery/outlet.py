@@ -214,6 +214,8 @@ class EntryOutlet(Outlet):
         self._in_flight: dict[tuple[str, int], Cursor] = {}
         self._apart = Apart(Accepted())
         self._recover = getattr(built.sink, "recover", None)
+        # A receiver has a state of its own, and decides itself which fingerprints are of one issue.
+        self._is_own = bool(getattr(built.sink, "keeps_fingerprints", False))
 
     def cursor(self, key: tuple[str, int]) -> Cursor:
         """Return how far a generation was delivered."""
@@ -298,12 +300,17 @@ class EntryOutlet(Outlet):
             self._pace.note(reader, now)
         about, counted_by = reader.about(), reader.counted_by(now)
         cursors[reader.key] = reading.cursor
-        for sighting in reading.sightings:
-            header = sighting.header
-            is_wanted = header.levelno >= self.built.levelno and header.kind in self.built.kinds
-            if is_wanted and self._is_of_its_loggers(sighting):
-                entries.append(sighting_entry(sighting, about, counted_by))
+        wanted = list(filter(self._is_wanted, reading.sightings))
+        issues = {} if self._is_own else self._state.identities({each.header.fingerprint for each in wanted})
+        for sighting in wanted:
+            issue = issues.get(sighting.header.fingerprint, "")
+            entries.append(sighting_entry(sighting, about, counted_by, issue=issue))
         entries.extend(loss_entry(*loss, about, now) for loss in reading.losses)
+
+    def _is_wanted(self, sighting: Sighting) -> bool:
+        header = sighting.header
+        is_of_its_levels = header.levelno >= self.built.levelno and header.kind in self.built.kinds
+        return is_of_its_levels and self._is_of_its_loggers(sighting)
 
     def _is_of_its_loggers(self, sighting: Sighting) -> bool:
         if not self.built.loggers:  # the usual case: no report need be read for it

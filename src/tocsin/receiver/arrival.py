@@ -19,7 +19,7 @@ from tocsin.sinks.socket.protocol import Code
 
 __all__ = ["Arrival", "Unreadable", "arrival_of", "decoded", "origin_of"]
 
-_FINGERPRINT: Final = re.compile(r"v1:[0-9a-f]{32}")
+_FINGERPRINT: Final = re.compile(r"v(?:[1-9]|1[0-6]):[0-9a-f]{32}")  # versions that a record's header has room for
 # Half a character, which no encoder takes: as an escape, or as bytes that are no UTF-8. Pairs match as well.
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -147,7 +147,7 @@ def _kind(value: Any) -> Kind:
 def _fingerprint(value: Any) -> str:
     if isinstance(value, str) and _FINGERPRINT.fullmatch(value):
         return value
-    raise Unreadable("line", "fingerprint must be v1: and 32 hexadecimal digits")
+    raise Unreadable("line", "fingerprint must be v1: (or v2: …) and 32 hexadecimal digits")
 
 
 def _is_number(value: Any, most: int) -> bool:

@@ -47,6 +47,12 @@ class Occurrences:
     sample: SampleRef | None = None
     client_hash: str | None = None
     body: bytes | None = field(default=None, repr=False)  # the sample's wire form, for a state that keeps some itself
+    former: tuple[str, ...] = ()  # of a full report: what other rules than those it was made by call the fault
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether a full report says what it is."""
+        return self.sample is not None
 
 
 @dataclass(frozen=True, slots=True)

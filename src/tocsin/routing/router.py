@@ -204,7 +204,7 @@ class Router:
     ) -> Pending:
         members = decision.members
         notice = Notice(
-            id=_notice_id(route, decision, now),
+            id=_notice_id(self._state.own_identity(), route, decision, now),
             reason=decision.reason,
             at=now,
             application=self._application,
@@ -308,13 +308,15 @@ def _earliest(candidates: Sequence[Candidate], now: datetime) -> dict[Lane, date
     return earliest
 
 
-def _notice_id(route: Route, decision: Decision, now: datetime) -> str:
-    """Return 32 hex digits from sink, reason, and each issue's episode and what this notice adds to it.
+def _notice_id(state: str, route: Route, decision: Decision, now: datetime) -> str:
+    """Return 32 hex digits from state, sink, reason, and each issue's episode and what this notice adds to it.
 
-    Only a notice that names no issue (the end of a flood, a sign of life) is told apart by its time.
+    Hosts without a shared state that see a fault first at the same moment each send a notice of their own, which no
+    receiver may take for a repetition of the other's. Only a notice that names no issue (the end of a flood, a sign
+    of life) is told apart by its time.
     """
     digest = hashlib.blake2b(digest_size=16)
-    parts = [route.identity, decision.reason]
+    parts = [state, route.identity, decision.reason]
     for member in decision.members:
         told = member.told.count if member.told else 0
         issue = member.issue

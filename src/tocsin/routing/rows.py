@@ -20,6 +20,7 @@ __all__ = [
     "from_us",
     "growing_values",
     "issue_of",
+    "latest_rules",
     "sample_of",
     "to_us",
     "told_of",
@@ -35,6 +36,8 @@ GROWING: Final = (
 )  # fmt: skip
 ISSUE_COLUMNS: Final = (*FIXED, *GROWING, "muted_until")
 TOLD_COLUMNS: Final = ("fingerprint", "count", "episode", "episode_count", "at", "comeback_at", "closed_episode")
+
+_RULES: Final = 16  # sets of rules whose time is remembered
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -87,6 +90,11 @@ def told_of(row: Sequence[Any]) -> Told | None:
 def sample_of(row: Sequence[Any]) -> SampleRef:
     """Return the place that process, generation, position, error id and time name."""
     return SampleRef(row[0], row[1], row[2], row[3], from_us(row[4]))
+
+
+def latest_rules(since_us: dict[str, int]) -> dict[str, int]:
+    """Return since when there are which rules, of the latest sets of them."""
+    return dict(sorted(since_us.items(), key=lambda item: item[1])[-_RULES:])
 
 
 def _maybe_us(at: datetime | None) -> int | None:

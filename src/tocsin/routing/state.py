@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,9 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 from tocsin.event.notice import Notice
 from tocsin.routing.issues import Issue, Occurrences, SampleRef
 
-__all__ = ["LEDGER", "Cursor", "Pace", "Pending", "Purged", "State", "Tally", "Told"]
+__all__ = ["IDENTITY_NOTE", "LEDGER", "RULES_NOTE", "Cursor", "Pace", "Pending", "Purged", "State", "Tally", "Told"]
 
 LEDGER = "issues"  # the consumer that is the state's own: its cursor goes with add_occurrences
+RULES_NOTE = "fingerprint rules"  # … and the one that holds since when there are which
+IDENTITY_NOTE = "state identity"  # the note, in no consumer's name, that holds what `own_identity` returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,13 @@ class State(Protocol):
         """Release the store. May be called twice."""
         ...
 
+    def own_identity(self) -> str:
+        """Return 32 hex digits that no other state has: drawn when first asked for, kept with everything else.
+
+        A shared state has one for all its spools. A file that is restored from a backup keeps its own.
+        """
+        ...
+
     # -- consumers and their cursors -------------------------------------------------------------------
     def has_peers(self) -> bool:
         """Tell whether another spool that shares the state has sinks in it already; always False in a spool's own."""
@@ -167,11 +176,23 @@ class State(Protocol):
 
     # -- issues ----------------------------------------------------------------------------------------
     def add_occurrences(self, seen: Occurrences) -> None:
-        """Count occurrences into their issue and its episode; keep the sample and the client's hash."""
+        """Count occurrences into their issue and its episode; keep the sample and the client's hash.
+
+        Whose issue that is, `routing.identity.place` says: where the rules that make fingerprints have changed, that
+        of before, of which the present fingerprint becomes an alias.
+        """
+        ...
+
+    def identities(self, fingerprints: Collection[str]) -> Mapping[str, str]:
+        """Return which of the fingerprints are an alias, and of which issue's own fingerprint."""
+        ...
+
+    def rules_since(self, rules: str, at: datetime) -> datetime:
+        """Return when the application's own rules, by their digest, were first seen: now, if they never were."""
         ...
 
     def issue(self, fingerprint: str) -> Issue | None:
-        """Return one issue."""
+        """Return one issue, by its own fingerprint or an alias."""
         ...
 
     def issues(
@@ -186,7 +207,7 @@ class State(Protocol):
         ...
 
     def issues_by_prefix(self, prefix: str) -> tuple[Issue, ...]:
-        """Return the issues whose error ids begin with six characters (in capitals), latest first."""
+        """Return the issues whose error ids begin with six characters (in capitals), by an alias too; latest first."""
         ...
 
     def mute(self, fingerprint: str, until: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.event.errors import StoreError
-from tocsin.event.notice import Activity, IssueReport, Notice
+from tocsin.event.notice import Activity, Commit, IssueReport, Notice
 from tocsin.routing.issues import SampleRef
 from tocsin.routing.state import Pace, Pending, Tally, Told
 
@@ -70,9 +70,15 @@ def load_pending(text: str) -> Pending:
 
 
 def _notice(raw: Mapping[str, Any]) -> Notice:
-    reports = (IssueReport(**_times(report, "first_seen", "last_seen", "episode_started")) for report in raw["issues"])
+    reports = (_report(report) for report in raw["issues"])
     activity = Activity(**_times(raw["activity"], "since")) if raw.get("activity") else None
     return Notice(**{**_times(raw, "at"), "issues": tuple(reports), "activity": activity})
+
+
+def _report(raw: Mapping[str, Any]) -> IssueReport:
+    brought = raw.get("introduced")
+    commit = Commit(**_times(brought, "at")) if brought else None
+    return IssueReport(**{**_times(raw, "first_seen", "last_seen", "episode_started"), "introduced": commit})
 
 
 def _times(raw: Mapping[str, Any], *names: str) -> dict[str, Any]:

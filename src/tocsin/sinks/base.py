@@ -155,7 +155,11 @@ class Sink(Protocol):
 
 @runtime_checkable
 class EntrySink(Sink, Protocol):
-    """A destination that gets every event and the counts."""
+    """A destination that gets every event and the counts.
+
+    Where the rules that make fingerprints have changed, what belongs to an open issue comes under that issue's
+    fingerprint, unless the class says ``keeps_fingerprints = True``.
+    """
 
     def deliver(self, entries: Sequence[Entry]) -> Outcome:
         """Hand over all entries, in order; Accepted means every one of them."""

@@ -17,7 +17,7 @@ _TYPES: Final[dict[str, type]] = {
     "format": int,
     "pid": int,
     "sinks": list,
-    **dict.fromkeys(("process", "application", "environment", "release", "host", "python"), str),
+    **dict.fromkeys(("process", "application", "environment", "release", "host", "python", "fingerprints"), str),
 }
 
 

@@ -27,7 +27,7 @@ __all__ = [
     "unpack_header",
 ]
 
-FORMAT: Final = 1
+FORMAT: Final = 2  # 2: other versions of fingerprints than v1
 MAGIC: Final = b"\xf7tocsin\n"
 
 PROCESS: Final = 0  # the first record of a segment: who writes it
@@ -37,8 +37,11 @@ COUNT: Final = 2  # `count` occurrences without a report
 _KINDS: Final[tuple[Kind, ...]] = ("traceback", "error", "warning")
 _KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
 
-# type, kind, level, fault, occurrence number, count, body length, fingerprint, seconds since 1970
+# type, kind (and in its upper four bits the fingerprint's version, v1 being 0), level, fault, occurrence number, count,
+# body length, fingerprint, seconds since 1970
 _FIELDS: Final = struct.Struct("<BBHIIII16sd")
+_VERSION_AT: Final = 4
+_KIND_BITS: Final = 0xF
 _FIRST_S: Final = -62_135_596_800.0  # year 1, in seconds since 1970
 _LAST_S: Final = 253_402_300_799.0  # year 9999
 _CRC: Final = struct.Struct("<I")
@@ -86,9 +89,11 @@ def pack(
     time: float = 0.0,
 ) -> bytes:
     """Return the bytes of one record; they are to be appended by one write."""
-    digest = bytes.fromhex(fingerprint.rpartition(":")[2])
+    version, _, digits = fingerprint.rpartition(":")
+    digest = bytes.fromhex(digits)
+    kind_byte = _KIND_NUMBERS[kind] | (int(version[1:] or 1) - 1) << _VERSION_AT
     level = min(max(levelno, 0), 0xFFFF)  # logging takes any number
-    fields = _FIELDS.pack(type_, _KIND_NUMBERS[kind], level, fault, number, count, len(body), digest, time)
+    fields = _FIELDS.pack(type_, kind_byte, level, fault, number, count, len(body), digest, time)
     return b"".join((MAGIC, fields, _CRC.pack(zlib.crc32(fields)), body, _CRC.pack(zlib.crc32(body))))
 
 
@@ -100,11 +105,12 @@ def unpack_header(data: bytes, at: int = 0) -> Header | None:
     fields = data[start : start + _FIELDS.size]
     if _CRC.unpack_from(data, start + _FIELDS.size)[0] != zlib.crc32(fields):
         return None
-    type_, kind, levelno, fault, number, count, body_bytes, digest, time = _FIELDS.unpack(fields)
+    type_, kind_byte, levelno, fault, number, count, body_bytes, digest, time = _FIELDS.unpack(fields)
+    kind = kind_byte & _KIND_BITS
     if kind >= len(_KINDS):
         return None
-    digest_hex = f"v1:{digest.hex()}"
-    return Header(type_, _KINDS[kind], levelno, fault, number, count, body_bytes, digest_hex, _possible(time))
+    fingerprint = f"v{(kind_byte >> _VERSION_AT) + 1}:{digest.hex()}"
+    return Header(type_, _KINDS[kind], levelno, fault, number, count, body_bytes, fingerprint, _possible(time))
 
 
 def _possible(time: float) -> float:

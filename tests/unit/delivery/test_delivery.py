@@ -29,6 +29,7 @@ from tocsin.routing.sqlite import SqliteState
 from tocsin.sinks.base import Accepted, Entry, Outcome, Refused, Unavailable
 from tocsin.sinks.file import FileSink
 from tocsin.sinks.registry import BuiltSink
+from tocsin.spool import format as segment_format
 from tocsin.spool.folder import Folder
 from tocsin.spool.generation import Place
 from tocsin.spool.locks import FileLock
@@ -572,7 +573,7 @@ def test_a_notice_accepted_while_the_state_is_away_is_not_sent_again(
 
 def test_an_older_leader_leaves_newer_segments_alone_and_yields(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("tocsin.spool.format.FORMAT", 2)
+        patch.setattr("tocsin.spool.format.FORMAT", segment_format.FORMAT + 1)
         scene.happen()
     sink = Memory()
     term = Term(scene.folder, lambda: scene.lead(sink), is_dedicated=False)

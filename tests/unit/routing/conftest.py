@@ -74,7 +74,7 @@ def state() -> Iterator[SqliteState]:
 
 @pytest.fixture
 def desk_of(state: SqliteState) -> Callable[..., Desk]:
-    return lambda **policy: Desk(state, START, **policy)
+    return lambda of=state, **policy: Desk(of, START, **policy)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tocsin.config.load import load
 from tocsin.config.show import lines, rows
 from tocsin.event.errors import ConfigError, StoreError
 from tocsin.routing.opening import StatePlace, has_state, open_state, state_ddl, state_place, was_shared
+from tocsin.routing.postgresql import schema
 from tocsin.routing.postgresql.faults import translated
 from tocsin.routing.sqlite import SqliteState
 from tocsin.spool.folder import Folder
@@ -123,5 +124,7 @@ def test_a_spool_whose_state_was_shared_last_is_known_as_such(folder):
 def test_the_statements_for_an_administrator_make_every_table():
     text = state_ddl()
     assert text.startswith("BEGIN;\nCREATE TABLE tocsin_state_version ")
-    assert text.count("CREATE TABLE") == 13
-    assert text.endswith("COMMIT;\n")
+    made, _, older = text.partition("COMMIT;\n")
+    assert made.count("\nCREATE TABLE") == 14
+    assert all(line.startswith("-- ") for line in older.splitlines())
+    assert older.count("UPDATE tocsin_state_version") == schema.VERSION - 1

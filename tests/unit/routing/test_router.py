@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -214,6 +215,36 @@ def test_different_notices_have_different_ids(state, desk_of, seen):
             ids.append(desk.accept(notice, hours * 3600 + 5).id)
     assert len(ids) > 20
     assert len(ids) == len(set(ids))
+
+
+def test_two_states_that_see_a_fault_first_at_the_same_moment_make_two_ids(state, desk_of, seen):
+    """Two hosts without a shared state: to a receiver that drops repetitions, one report would be the other's."""
+    other = SqliteState(":memory:")
+    notices = []
+    for each in (state, other):
+        each.add_occurrences(seen(n=3))
+        notices.append(desk_of(each, gather_s=0).due(5))
+    other.close()
+    one, two = notices
+    assert replace(one, id="") == replace(two, id="")
+    assert one.id != two.id
+
+
+def test_a_state_that_was_restored_makes_the_id_that_was_lost_once_more(tmp_path, desk_of, seen):
+    """A backup keeps its identity: what is decided again, with nothing changed, is a repetition."""
+    state = SqliteState(tmp_path / "state.sqlite")
+    state.add_occurrences(seen("before"))
+    before = desk_of(state, gather_s=0)
+    before.accept(before.due(5), 5)
+    state.close()
+    shutil.copy(tmp_path / "state.sqlite", tmp_path / "backup.sqlite")
+    ids = []
+    for name in ("state.sqlite", "backup.sqlite"):
+        opened = SqliteState(tmp_path / name)
+        opened.add_occurrences(seen("after", after_s=1000))
+        ids.append(desk_of(opened, gather_s=0).due(1005).id)
+        opened.close()
+    assert ids[0] == ids[1]
 
 
 def test_a_notice_accepted_twice_counts_once(desk, seen):

@@ -40,6 +40,17 @@ def test_everything_is_there_when_it_is_opened_again(path, seen):
     state.close()
 
 
+def test_no_two_files_have_one_identity_and_each_keeps_its_own(path):
+    state, other = SqliteState(path), SqliteState(path.with_name("other.sqlite"))
+    own = state.own_identity()
+    assert other.own_identity() != own
+    other.close()
+    state.close()
+    state = SqliteState(path)
+    assert state.own_identity() == own
+    state.close()
+
+
 def test_a_newer_format_is_refused_by_name(path):
     SqliteState(path).close()
     raw = sqlite3.connect(path)
@@ -59,6 +70,7 @@ def _as_version_1(path, seen, start):
     state.save_pace("mail:ops", Pace((start,)))
     state.close()
     raw = sqlite3.connect(path)
+    raw.execute("DROP TABLE aliases")
     raw.execute("ALTER TABLE told DROP COLUMN closed_episode")
     old = '{"sent":["2026-03-02T10:00:00+00:00"],"gather_until":null,"flood_stage":0,"flood_at":null,"digest_at":null}'
     raw.execute("UPDATE paces SET pace = ?", (old,))
@@ -91,6 +103,24 @@ def test_a_reader_understands_a_file_of_version_1_without_touching_it(path, seen
     raw = sqlite3.connect(path)
     assert raw.execute("PRAGMA user_version").fetchone() == (1,)
     raw.close()
+
+
+def test_a_file_without_aliases_is_looked_at_as_it_is_and_brought_up_to_date_by_the_leader(path, seen, sample, start):
+    _as_version_1(path, seen, start)
+    raw = sqlite3.connect(path)
+    raw.execute("ALTER TABLE told ADD COLUMN closed_episode INTEGER NOT NULL DEFAULT 0")
+    raw.execute("PRAGMA user_version = 2")
+    raw.commit()
+    raw.close()
+    reader = SqliteState(path, read_only=True)
+    assert reader.issue("v1:told").count == 3
+    assert reader.identities(["v1:told"]) == {}
+    assert len(reader.issues_by_prefix("TOLD22")) == 1
+    reader.close()
+    state = SqliteState(path)
+    state.add_occurrences(seen("a2", 60, fingerprint="v2:a2", former=("v1:told",), sample=sample(0, 60)))
+    assert state.issue("v2:a2").count == 4
+    state.close()
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(path, seen, start, monkeypatch):

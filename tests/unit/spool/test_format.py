@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.event.model import Kind
 from tocsin.spool import format as fmt
 
 FINGERPRINT = "v1:" + "ab" * 16
@@ -79,3 +81,15 @@ def test_a_partial_write_followed_by_whole_records_is_torn_not_not_yet() -> None
         (1, False),
         (2, False),
     ]
+
+
+@pytest.mark.parametrize("version", [1, 2, 16])
+@pytest.mark.parametrize("kind", ["traceback", "error", "warning"])
+def test_a_fingerprint_comes_back_with_its_version(version: int, kind: Kind) -> None:
+    """Segments of before knew the first alone: their bytes are the same."""
+    fingerprint = f"v{version}:{'0f' * 16}"
+    data = fmt.pack(fmt.EVENT, b"{}", kind=kind, fingerprint=fingerprint)
+    header = fmt.unpack_header(data)
+    assert header is not None
+    assert (header.fingerprint, header.kind) == (fingerprint, kind)
+    assert (data[len(fmt.MAGIC) + 1] < 16) is (version == 1)

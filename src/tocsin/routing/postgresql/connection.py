@@ -60,6 +60,7 @@ class Connection:
         self._is_closed = False
         engine = new_engine(url, read_only=read_only)
         self._engine, self._error, self.name, self._secret = engine.connects, engine.raises, engine.name, engine.secret
+        self._tables_version = VERSION  # a reader may meet tables that no leader has brought up to date yet
         self.clock_offset_s = 0.0  # how far the database's clock is ahead of this host's
         try:
             self._prepare(read_only)
@@ -249,7 +250,9 @@ class Connection:
         if not is_made and read_only:
             raise StoreError(f"the shared state {self.name} has no tables yet: they are made at the first delivery")
         version = self._version() if is_made else 0
-        if version < VERSION and not read_only:
+        if read_only:
+            self._tables_version = version
+        elif version < VERSION:
             self._migrate()
 
     def _version(self) -> int:

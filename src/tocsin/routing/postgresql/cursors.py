@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from tocsin.routing.postgresql.connection import Connection, storable
-from tocsin.routing.rows import from_us, to_us
-from tocsin.routing.state import LEDGER, Cursor
+from tocsin.routing.rows import from_us, latest_rules, to_us
+from tocsin.routing.state import IDENTITY_NOTE, LEDGER, RULES_NOTE, Cursor
 
 __all__ = ["ADD_LOSS", "CursorTables"]
 
@@ -22,6 +23,35 @@ ADD_LOSS: Final = (
 
 class CursorTables(Connection):
     """Keep how far each consumer of this spool has read, and what was lost. The methods are those of State."""
+
+    def own_identity(self) -> str:
+        """Return 32 hex digits that no other state has; the first of all spools that asks draws them."""
+        key = (self._scope, "", IDENTITY_NOTE)  # of no spool, so that it goes with none
+        find = "SELECT note FROM tocsin_state_notes WHERE scope = %s AND spool = %s AND consumer = %s"
+        row = self._row(find, key)
+        if row is None:
+            drawn = json.dumps({"id": secrets.token_hex(16)})
+            self._save("INSERT INTO tocsin_state_notes VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING", (*key, drawn))
+            row = self._row(find, key)
+        return str(json.loads(row[0])["id"])
+
+    def rules_since(self, rules: str, at: datetime) -> datetime:
+        """Return when the application's own rules were first seen, by whichever spool's leader."""
+        key = (self._scope, "", RULES_NOTE)
+        with self.transaction():
+            self._lock()
+            row = self._row(
+                "SELECT note FROM tocsin_state_notes WHERE scope = %s AND spool = %s AND consumer = %s", key
+            )
+            note = {} if row is None else json.loads(row[0])
+            if rules not in note:
+                text = json.dumps(latest_rules({**note, rules: to_us(at)}))
+                self._run(
+                    "INSERT INTO tocsin_state_notes VALUES (%s, %s, %s, %s)"
+                    " ON CONFLICT (scope, spool, consumer) DO UPDATE SET note = excluded.note",
+                    (*key, text),
+                )
+        return from_us(note.get(rules, to_us(at)))
 
     def has_peers(self) -> bool:
         """Tell whether another spool that shares the state has sinks in it already."""

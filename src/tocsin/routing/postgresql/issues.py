@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
-from tocsin.routing.issues import Issue, Occurrences, SampleRef, begin, grow
-from tocsin.routing.postgresql.connection import Connection, storable
+from tocsin.routing.issues import Issue, Occurrences, SampleRef
+from tocsin.routing.postgresql.aliases import AliasTables
+from tocsin.routing.postgresql.connection import storable
 from tocsin.routing.rows import FIXED, GROWING, ISSUE_COLUMNS, from_us, growing_values, issue_of, sample_of, to_us
 
 __all__ = ["ISSUE_SELECT", "SAVE_ISSUE", "IssueTables"]
@@ -43,7 +43,7 @@ _SAVE_BODY: Final = (
 )
 
 
-class IssueTables(Connection):
+class IssueTables(AliasTables):
     """Keep issues and their events. The methods are those of the State protocol."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -66,21 +66,15 @@ class IssueTables(Connection):
             return
         seen, self._unwritten = self._unwritten, []
         self._lock()
-        wanted = sorted({each.fingerprint for each in seen})
-        rows = self._execute(f"{_SELECT} AND issues.fingerprint = ANY(%s)", (self._scope, wanted))
-        issues = {row[0]: issue_of(row) for row in rows}
-        for each in seen:
-            known = issues.get(each.fingerprint)
-            grown = begin(each) if known is None else grow(known, each, self._silence_s)
-            issues[each.fingerprint] = replace(grown, revision=self._next_revision())
-        self._run_many(SAVE_ISSUE, [self._values(issues[fingerprint]) for fingerprint in wanted])
+        seen, issues = self._counted(seen)
+        self._run_many(SAVE_ISSUE, [self._values(issues[fingerprint]) for fingerprint in sorted(issues)])
         self._save_samples(seen)
         self._save_bodies(seen, issues)
         self._run_many(_SAVE_CLIENT, list(filter(None, map(self._client_values, seen))))
 
     def issue(self, fingerprint: str) -> Issue | None:
-        """Return one issue."""
-        row = self._row(f"{_SELECT} AND issues.fingerprint = %s", (self._scope, fingerprint))
+        """Return one issue, by any fingerprint that it goes by."""
+        row = self._row(f"{_SELECT} AND issues.fingerprint = %s", (self._scope, self._identity(fingerprint)))
         return None if row is None else issue_of(row)
 
     def issues(
@@ -101,8 +95,14 @@ class IssueTables(Connection):
 
     def issues_by_prefix(self, prefix: str) -> tuple[Issue, ...]:
         """Return the issues whose error ids begin with six characters (in capitals), latest first."""
-        rows = self._rows(f"{_SELECT} AND prefix = %s ORDER BY last_seen DESC", (self._scope, storable(prefix)))
-        return tuple(map(issue_of, rows))
+        is_meant, values = "prefix = %s", [self._scope, storable(prefix)]
+        if self._has_aliases:
+            is_meant += (
+                " OR fingerprint IN (SELECT issue FROM tocsin_state_aliases AS aliases"
+                " WHERE aliases.scope = issues.scope AND aliases.prefix = %s)"
+            )
+            values.append(storable(prefix))
+        return tuple(map(issue_of, self._rows(f"{_SELECT} AND ({is_meant}) ORDER BY last_seen DESC", values)))
 
     def mute(self, fingerprint: str, until: datetime) -> None:
         """Count the issue without telling it until then."""
@@ -158,7 +158,7 @@ class IssueTables(Connection):
             revision = self._next_revision()
             self._run(
                 "UPDATE tocsin_state_issues SET muted_until = %s, revision = %s WHERE scope = %s AND fingerprint = %s",
-                (until_us, revision, self._scope, fingerprint),
+                (until_us, revision, self._scope, self._identity(fingerprint)),
             )
 
     # -- writing ---------------------------------------------------------------------------------------------

@@ -68,6 +68,10 @@ class RetentionTables(CursorTables):
         oldest = max(to_us(before), 0 if over is None else over[0] + 1)
         self._run("DELETE FROM tocsin_state_bodies WHERE scope = %s AND at < %s", (self._scope, oldest))
         self._run("DELETE FROM tocsin_state_clients WHERE scope = %s AND day < %s", (self._scope, before.toordinal()))
+        self._run(
+            "DELETE FROM tocsin_state_aliases WHERE scope = %s AND sort = 'back' AND since < %s",
+            (self._scope, to_us(before)),
+        )
         return Purged(samples=gone, issues=self._purge_issues())
 
     def _purge_issues(self) -> int:
@@ -89,6 +93,7 @@ class RetentionTables(CursorTables):
                 self.add_loss("issues_forgotten", untold)
             for table in ("issues", "told", "clients", "samples", "bodies"):
                 self._run(f"DELETE FROM tocsin_state_{table} WHERE scope = %s AND fingerprint = %s", key)
+            self._run("DELETE FROM tocsin_state_aliases WHERE scope = %s AND issue = %s", key)
         return len(surplus)
 
     def _purge_spools(self, before: datetime) -> None:

@@ -7,9 +7,17 @@ from typing import Final
 
 __all__ = ["COMPATIBLE", "MIGRATIONS", "SCHEMA", "VERSION", "ddl"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 # The oldest version that may go on with these tables: in a rolling deploy, leaders of both are at work.
 COMPATIBLE: Final = 1
+
+# What an issue is called besides its own fingerprint: see `routing.identity`.
+_ALIASES: Final = (
+    "CREATE TABLE tocsin_state_aliases (scope INTEGER, fingerprint TEXT, prefix TEXT NOT NULL, issue TEXT NOT NULL,"
+    " sort TEXT NOT NULL, since BIGINT NOT NULL, PRIMARY KEY (scope, fingerprint))",
+    "CREATE INDEX tocsin_state_aliases_issue ON tocsin_state_aliases (scope, issue)",
+    "CREATE INDEX tocsin_state_aliases_prefix ON tocsin_state_aliases (scope, prefix)",
+)
 
 SCHEMA: Final = (
     "CREATE TABLE tocsin_state_version (version INTEGER NOT NULL, compatible INTEGER NOT NULL)",
@@ -60,12 +68,21 @@ SCHEMA: Final = (
     # A sink that tells people: since when, how fast, what it has still to accept, and who is at it until when.
     "CREATE TABLE tocsin_state_sinks (scope INTEGER, identity TEXT, since BIGINT, pace TEXT, pending TEXT,"
     " holder TEXT, held_until TIMESTAMPTZ, PRIMARY KEY (scope, identity))",
+    *_ALIASES,
 )
 
 # What brings the tables of a version to the next one. Older leaders may be at work on them: add, don't change.
-MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {1: _ALIASES}
 
 
 def ddl() -> str:
-    """Return all statements that make the tables, ready for psql."""
-    return "BEGIN;\n" + "".join(f"{statement};\n" for statement in SCHEMA) + "COMMIT;\n"
+    """Return all statements that make the tables, ready for psql; in remarks those that bring older ones up to date."""
+    text = "BEGIN;\n" + "".join(f"{statement};\n" for statement in SCHEMA) + "COMMIT;\n"
+    for version, statements in MIGRATIONS.items():
+        text += f"-- Where there are tables of version {version} already, instead of all this:\n"
+        text += "".join(f"-- {statement};\n" for statement in (*statements, _set_version(version + 1)))
+    return text
+
+
+def _set_version(version: int) -> str:
+    return f"UPDATE tocsin_state_version SET version = {version}, compatible = {COMPATIBLE}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from tocsin.routing.rows import from_us, to_us
+from tocsin.routing.rows import from_us, latest_rules, to_us
 from tocsin.routing.sqlite.connection import Connection
 from tocsin.routing.sqlite.schema import ADD_LOSS
-from tocsin.routing.state import Cursor
+from tocsin.routing.state import IDENTITY_NOTE, RULES_NOTE, Cursor
 
 __all__ = ["CursorTables"]
 
@@ -20,6 +21,23 @@ _OF_CONSUMER: Final = (("consumers", "consumer"), ("notes", "consumer"), ("curso
 
 class CursorTables(Connection):
     """Keep how far each consumer has read, and what was lost. The methods are those of the State protocol."""
+
+    def own_identity(self) -> str:
+        """Return 32 hex digits that no other state has."""
+        with self.transaction():
+            kept = self.note(IDENTITY_NOTE).get("id")
+            if kept is None:
+                kept = secrets.token_hex(16)
+                self.save_note(IDENTITY_NOTE, {"id": kept})
+        return str(kept)
+
+    def rules_since(self, rules: str, at: datetime) -> datetime:
+        """Return when the application's own rules were first seen."""
+        with self.transaction():
+            note = self.note(RULES_NOTE)
+            if rules not in note:
+                self.save_note(RULES_NOTE, latest_rules({**note, rules: to_us(at)}))
+            return from_us(note.get(rules, to_us(at)))
 
     def consumers(self) -> tuple[str, ...]:
         """Return the names of all consumers, sorted."""

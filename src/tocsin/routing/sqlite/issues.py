@@ -8,7 +8,7 @@ from typing import Final
 from tocsin.event import limits
 from tocsin.routing.issues import Issue, Occurrences, SampleRef, begin, grow
 from tocsin.routing.rows import FIXED, GROWING, ISSUE_COLUMNS, growing_values, issue_of, sample_of, to_us
-from tocsin.routing.sqlite.connection import Connection
+from tocsin.routing.sqlite.aliases import AliasTables
 from tocsin.routing.sqlite.schema import ADD_LOSS
 from tocsin.routing.state import Purged
 
@@ -23,12 +23,13 @@ _INSERT: Final = (
 _SELECT_SAMPLE: Final = "SELECT process, generation, position, error_id, at FROM samples"
 
 
-class IssueTables(Connection):
+class IssueTables(AliasTables):
     """Keep issues and where their events lie. The methods are those of the State protocol."""
 
     def add_occurrences(self, seen: Occurrences) -> None:
         """Count occurrences into their issue and its episode; keep the sample and the client's hash."""
         with self.transaction():
+            seen = self._placed(seen)
             row = self._row(f"{_SELECT} WHERE issues.fingerprint = ?", (seen.fingerprint,))
             if row is None:
                 issue = begin(seen)
@@ -42,8 +43,8 @@ class IssueTables(Connection):
                 self._add_client(seen.fingerprint, seen.at, seen.client_hash)
 
     def issue(self, fingerprint: str) -> Issue | None:
-        """Return one issue."""
-        row = self._row(f"{_SELECT} WHERE fingerprint = ?", (fingerprint,))
+        """Return one issue, by any fingerprint that it goes by."""
+        row = self._row(f"{_SELECT} WHERE fingerprint = ?", (self._identity(fingerprint),))
         return None if row is None else issue_of(row)
 
     def issues(
@@ -64,7 +65,11 @@ class IssueTables(Connection):
 
     def issues_by_prefix(self, prefix: str) -> tuple[Issue, ...]:
         """Return the issues whose error ids begin with six characters (in capitals), latest first."""
-        return tuple(map(issue_of, self._rows(f"{_SELECT} WHERE prefix = ? ORDER BY last_seen DESC", (prefix,))))
+        is_meant = "prefix = ?"
+        if self._has_aliases:
+            is_meant += " OR fingerprint IN (SELECT issue FROM aliases WHERE prefix = ?)"
+        values = (prefix,) * is_meant.count("?")
+        return tuple(map(issue_of, self._rows(f"{_SELECT} WHERE {is_meant} ORDER BY last_seen DESC", values)))
 
     def mute(self, fingerprint: str, until: datetime) -> None:
         """Count the issue without telling it until then."""
@@ -107,6 +112,7 @@ class IssueTables(Connection):
                 (limits.SAMPLES - 1,),
             ).rowcount
             self._run("DELETE FROM clients WHERE day < ?", (before.toordinal(),))
+            self._run("DELETE FROM aliases WHERE sort = 'back' AND since < ?", (to_us(before),))
             return Purged(samples=gone, issues=self._purge_issues())
 
     def _purge_issues(self) -> int:
@@ -122,13 +128,14 @@ class IssueTables(Connection):
                 self._run(ADD_LOSS, ("issues_forgotten", untold))
             for table in ("issues", "told", "clients", "samples"):
                 self._run(f"DELETE FROM {table} WHERE fingerprint = ?", (fingerprint,))
+            self._run("DELETE FROM aliases WHERE issue = ?", (fingerprint,))
         return len(surplus)
 
     def _mute(self, fingerprint: str, until_us: int | None) -> None:
         with self.transaction():
             self._run(
                 "UPDATE issues SET muted_until = ?, revision = ? WHERE fingerprint = ?",
-                (until_us, self._next_revision(), fingerprint),
+                (until_us, self._next_revision(), self._identity(fingerprint)),
             )
 
     def _add_sample(self, fingerprint: str, sample: SampleRef) -> None:

@@ -6,7 +6,15 @@ from typing import Final
 
 __all__ = ["ADD_LOSS", "MIGRATIONS", "SCHEMA", "VERSION"]
 
-VERSION: Final = 2
+VERSION: Final = 3
+
+# What an issue is called besides its own fingerprint: see `routing.identity`.
+_ALIASES: Final = (
+    "CREATE TABLE aliases (fingerprint TEXT PRIMARY KEY, prefix TEXT NOT NULL, issue TEXT NOT NULL, sort TEXT NOT NULL,"
+    " since INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX aliases_issue ON aliases (issue)",
+    "CREATE INDEX aliases_prefix ON aliases (prefix)",
+)
 
 SCHEMA: Final = (
     "CREATE TABLE revision (value INTEGER NOT NULL)",
@@ -39,6 +47,7 @@ SCHEMA: Final = (
     " closed_episode INTEGER NOT NULL, PRIMARY KEY (identity, fingerprint)) WITHOUT ROWID",
     "CREATE TABLE paces (identity TEXT PRIMARY KEY, pace TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE pending (identity TEXT PRIMARY KEY, pending TEXT NOT NULL) WITHOUT ROWID",
+    *_ALIASES,
 )
 
 # What brings a file of a version to the next one.
@@ -48,6 +57,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         # Nobody was told of ends before: none is owed.
         "UPDATE told SET closed_episode = episode",
     ),
+    2: _ALIASES,
 }
 
 ADD_LOSS: Final = (

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tocsin.event import wire
-from tocsin.event.limits import EVENT_LOG_UNITS, NAME_CHARS, PATH_CHARS
+from tocsin.event.limits import EVENT_LOG_UNITS
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import facts, table, what, where
+from tocsin.render.facts import facts, table, what
 from tocsin.render.lead_up import lead_up_text
+from tocsin.render.spots import spot_rows, spots
 from tocsin.render.text import trace_text
 from tocsin.sinks.base import Entry, Origin
 
@@ -124,8 +125,7 @@ def _text(entry: Entry, members: Mapping[str, Any]) -> str:
 
 
 def _whole(event: Event, entry: Entry) -> str:
-    place = harmless.shorten(where(event), NAME_CHARS + PATH_CHARS)
-    rows = [("Where", place), *_standing(entry), ("Error id", harmless.line(event.error_id)), *facts(event)]
+    rows = [*spot_rows(spots(event)), *_standing(entry), ("Error id", harmless.line(event.error_id)), *facts(event)]
     rows.append(("Origin", _origin(entry.origin)))
     told = "\n".join(table((label, value) for label, value in rows if value))
     return "\n\n".join([what(event), told, *lead_up_text(event), *trace_text(event)])

@@ -45,6 +45,7 @@ class SocketSink:
     )
     # A Unix socket is waited for as well, when its reader hangs.
     is_local: ClassVar[bool] = False
+    keeps_fingerprints: ClassVar[bool] = True
 
     def __init__(self, way: socket_options.Way, context: SinkContext) -> None:
         self._way = way
