@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
-from tocsin.event.notice import IssueReport, Notice, Reason
+from tocsin.event.notice import Commit, IssueReport, Notice, Reason
 
 BROKE_AT: Final = datetime(2026, 11, 22, 2, 41, 7, tzinfo=UTC)
 ZONE: Final = timezone(timedelta(hours=1))
@@ -59,12 +59,12 @@ TRACEBACK: Final = Event(
     "shop",
     "production",
     "1.4.2",
-    "web1",
-    "orders",
-    "could not pay order 17",
-    "could not pay order %s",
-    CURRENCY_ERROR,
-    REQUEST,
+    host="web1",
+    logger="orders",
+    message="could not pay order 17",
+    template="could not pay order %s",
+    exception=CURRENCY_ERROR,
+    request=REQUEST,
     process_id=4711,
     process_name="gunicorn",
     thread="Thread-3",
@@ -103,10 +103,15 @@ TASK: Final = replace(
 def hostile_event() -> Event:
     """Return an event with hostile text wherever text can be."""
     frame = Frame(HOSTILE, HOSTILE, HOSTILE, 3, HOSTILE, (HOSTILE,), (HOSTILE,), column=1, end_column=9)
-    exception = ExceptionInfo(HOSTILE, HOSTILE, (frame,), notes=(HOSTILE,))
+    frame = replace(frame, url=f"https://forge.example/{HOSTILE}\"'>)](`|", locals={HOSTILE: HOSTILE})
+    library = replace(frame, in_app=False)
+    frames = (library, frame, library, frame, library)
+    exception = ExceptionInfo(HOSTILE, HOSTILE, frames, notes=(HOSTILE,), place=frame)
     request = Request(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE}, HOSTILE)
     request = replace(request, user=HOSTILE)
-    texts = dict.fromkeys(("application", "environment", "release", "host", "logger", "message", "thread"), HOSTILE)
+    texts = dict.fromkeys(
+        ("application", "environment", "release", "commit", "host", "logger", "message", "thread"), HOSTILE
+    )
     return replace(
         TRACEBACK,
         exception=replace(exception, members=(exception,), cause=exception),
@@ -155,5 +160,6 @@ def notice(reason: Reason, *issues: IssueReport, **changes: Any) -> Notice:
 def hostile_notice(reason: Reason = "new", count: int = 1) -> Notice:
     """Return a notice whose every text is hostile."""
     changes = dict.fromkeys(("prefix", "title", "culprit", "first_release", "fingerprint", "level"), HOSTILE)
-    one = issue(hostile_event(), **changes)
+    brought = Commit(HOSTILE, BROKE_AT, HOSTILE, f"https://forge.example/{HOSTILE}\"'>)](`|")
+    one = issue(hostile_event(), introduced=brought, **changes)
     return notice(reason, *(one,) * count, application=HOSTILE, environment=HOSTILE, id=HOSTILE)

@@ -59,8 +59,8 @@ class RecordingIntake:
         self.note("answer", environ, status=status, id=error_id, **_route(environ))
         return error_id
 
-    def announce(self, error_id: str, environ: dict[str, Any]) -> None:
-        self.note("announce", environ, id=error_id)
+    def announce(self, error_id: str, environ: dict[str, Any], *, is_shown: bool = False) -> None:
+        self.note("announce", environ, id=error_id, is_shown=is_shown)
 
     def message(self, text: str, *, kind: str, level: int, template: str, logger: str) -> str | None:
         self.note("message", {}, text=text, kind=kind)

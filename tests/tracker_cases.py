@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from http_receiver import HttpReceiver
 from tocsin.config.settings import SinkTable
 from tocsin.event import error_id
-from tocsin.event.model import Event
+from tocsin.event.model import Event, ExceptionInfo
 from tocsin.event.notice import Notice, Reason
 from tocsin.sinks import registry
 from tocsin.sinks.base import Accepted, Outcome, SinkContext, Unavailable
@@ -23,7 +23,17 @@ from tocsin.testing.contract import notice_of
 from tocsin.testing.hostile import ordinary_event
 from tracker_servers.base import READ_ONLY, TOKEN, Server, running
 
-__all__ = ["CONTEXT", "TrackerCases", "TrackerContract", "new_event", "reason_of", "told"]
+__all__ = [
+    "CONTEXT",
+    "ODD_URL",
+    "SAFE_URL",
+    "TrackerCases",
+    "TrackerContract",
+    "linked_event",
+    "new_event",
+    "reason_of",
+    "told",
+]
 
 CONTEXT = SinkContext("shop", "production", "web-1")
 ODD: list[Any] = [None, 7, "x", [], {}, [7], [{}], {"issues": 7}, {"issues": [7, {}]}, [{"labels": 7}], {"issue": []}]
@@ -264,3 +274,20 @@ class TrackerCases(_OneServer):
         outcome = self.new_sink().notify(notice)
         assert isinstance(outcome, Unavailable)
         assert outcome.remedy
+
+
+# As a source_url may make one of any file's name, and as whoever sends events to a receiver may write one.
+ODD_URL: Final = """https://forge.example/blob/a b/__init__.py?x=1&y=2;z#L41"]|)>'`{{{%_[[Image(x)]]<b>\n= h ="""
+SAFE_URL: Final = (
+    "https://forge.example/blob/a%20b/_%5Finit_%5F.py?x=1&y=2;z#L41%22%5D%7C%29%3E%27%60%7B%7B%7B%25_%5B%5BImage%28x%29"
+    "%5D%5D%3Cb%3E%0A=%20h%20="
+)
+
+
+def linked_event(event: Event) -> Event:
+    """Return the event with a link on each of its frames, the odd one on the innermost."""
+    assert event.exception is not None
+    frames = [replace(frame, url=f"https://forge.example/{frame.line}") for frame in event.exception.frames]
+    frames[-1] = replace(frames[-1], url=ODD_URL)
+    cause = ExceptionInfo("KeyError", "'x'", (replace(frames[0], url="javascript:alert(1)"),))
+    return replace(event, exception=replace(event.exception, frames=tuple(frames), cause=cause))

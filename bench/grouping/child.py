@@ -22,7 +22,6 @@ import plays
 from facts import cleansed, facts_of
 
 from stage import Seen
-from tocsin.capture import records
 from tocsin.capture.piece import Piece
 from tocsin.config.load import load
 from tocsin.event.fingerprint import fingerprint
@@ -80,7 +79,7 @@ def _answered(order: dict[str, Any], settings: Any) -> dict[str, Any]:
 
 def _told(seen: Seen, root: str, settings: Any) -> dict[str, Any]:
     cleansed(seen.exc)
-    piece = Piece("traceback", logging.ERROR) if seen.record is None else records.read(seen.record)
+    piece = Piece("traceback", logging.ERROR) if seen.piece is None else seen.piece
     composer = Composer(settings, Scrubber(settings.mask_keys), bytes)
     environ = seen.environ or None
     event = composer.compose(piece, seen.exc, environ)

@@ -6,6 +6,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tocsin.capture import records
+from tocsin.capture.call_sites import CallSites
+from tocsin.capture.piece import Piece
+
 __all__ = ["OWN_LOGGERS", "Seen", "Stage"]
 
 #: Loggers of frameworks, which say again what was seen as an exception already.
@@ -20,6 +24,7 @@ class Seen:
     record: logging.LogRecord | None
     request: dict[str, str]
     environ: dict[str, Any]
+    piece: Piece | None = None  # what tocsin makes of the record
 
 
 @dataclass(slots=True)
@@ -29,6 +34,7 @@ class Stage:
     seen: list[Seen] = field(default_factory=list)
     request: dict[str, str] = field(default_factory=dict)
     environ: dict[str, Any] = field(default_factory=dict)
+    sites: CallSites = field(default_factory=CallSites)
 
     def exception(self, exc: BaseException) -> None:
         """Take an exception in, once."""
@@ -40,7 +46,9 @@ class Stage:
         if record.name.partition(".")[0] in OWN_LOGGERS or record.funcName == "log_exception":
             return
         exc = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        self.seen.append(Seen(exc, record, self.request, self.environ))
+        piece = records.read(record)  # while the call is under way, as a handler does
+        piece = self.sites.read(record, piece) if exc is None else piece
+        self.seen.append(Seen(exc, record, self.request, self.environ, piece))
 
     def handler(self) -> logging.Handler:
         """Return a handler for the root logger."""

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
     from tocsin.bootstrap import install, report, setup, watch
     from tocsin.capture.context import context
+    from tocsin.capture.describers import describer
+    from tocsin.capture.identity import fingerprint
+    from tocsin.capture.marked import sensitive
     from tocsin.event.errors import ConfigError, DecodeError, DeliveryError, StoreError, TocsinError
     from tocsin.event.model import Event
+    from tocsin.event.secret import Secret
     from tocsin.handlers import LogHandler
     from tocsin.reporter import Reporter
 
@@ -41,12 +45,16 @@ __all__ = [
     "Event",
     "LogHandler",
     "Reporter",
+    "Secret",
     "StoreError",
     "TocsinError",
     "__version__",
     "context",
+    "describer",
+    "fingerprint",
     "install",
     "report",
+    "sensitive",
     "setup",
     "watch",
 ]
@@ -60,11 +68,15 @@ _HOMES = {
     "Event": "tocsin.event.model",
     "LogHandler": "tocsin.handlers",
     "Reporter": "tocsin.reporter",
+    "Secret": "tocsin.event.secret",
     "StoreError": "tocsin.event.errors",
     "TocsinError": "tocsin.event.errors",
     "context": "tocsin.capture.context",
+    "describer": "tocsin.capture.describers",
+    "fingerprint": "tocsin.capture.identity",
     "install": "tocsin.bootstrap",
     "report": "tocsin.bootstrap",
+    "sensitive": "tocsin.capture.marked",
     "setup": "tocsin.bootstrap",
     "watch": "tocsin.bootstrap",
 }

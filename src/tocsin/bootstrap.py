@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from tocsin.config.loggers import all_loggers, is_handled_elsewhere
 from tocsin.event.errors import ConfigError
 from tocsin.handlers import LeadUpHandler, LogHandler
 from tocsin.intake import BeforeSpool
-from tocsin.intake.announce import ANNOUNCER
+from tocsin.intake.announce import ANNOUNCER, SHOWN
 from tocsin.integrations.watch import Station, Watch
 from tocsin.reporter import Reporter
 from tocsin.sinks.registry import faults_of
@@ -45,7 +46,7 @@ def setup(
     if present is not None and present.is_substitute:
         return present
     settings = load(config, overrides, os.environ, check_sinks=faults_of)
-    reporter = reporters.establish(settings, before_spool)
+    reporter = reporters.establish(settings, before_spool, sys._getframe(1).f_code.co_filename)
     if root_handler and settings.mode != "off" and not _has_handler():
         _add_root_handler(reporter)
     if settings.mode == "production" and settings.lead_up:
@@ -106,7 +107,12 @@ class _StandIn(LogHandler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         is_handled = super().handle(record)
-        if record.name == ANNOUNCER and logging.lastResort is not None and not _is_handled(record):
+        if (
+            record.name == ANNOUNCER
+            and not record.__dict__.get(SHOWN)
+            and logging.lastResort is not None
+            and not _is_handled(record)
+        ):
             logging.lastResort.handle(record)
         return is_handled
 

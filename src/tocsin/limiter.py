@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from tocsin.event import limits
 
-__all__ = ["Entry", "Limiter"]
+__all__ = ["Entry", "Limiter", "Refine"]
+
+# What is more to be known of an occurrence than its key: of (piece, exception, environ).
+Refine: TypeAlias = Callable[..., Hashable]
 
 _POWERS_OF_TEN: Final = frozenset(10**exponent for exponent in range(1, 19))
 _EVICTED_SHARE: Final = 8  # one entry in so many goes when the table is full: one sort pays for many arrivals
@@ -22,19 +25,28 @@ class Entry:
     The limiter keeps ``total`` (occurrences since it was last idle), ``last_full`` and ``last_used``
     (monotonic seconds). ``fingerprint``, ``prefix``, ``data``, ``pins`` and ``is_dropped`` are the caller's own,
     empty at first; they outlive an idle time, but not eviction.
+
+    Where several faults share a key, its entry has a ``refine`` and counts nothing itself; there is an entry
+    (``is_refined``) for each value of that, and one (``is_rest``) for all past `REFINED_KEYS` of them. ``is_alone`` says
+    that it was looked for and there are no others, so that nobody need look again.
     """
 
     __slots__ = (
         "_next",
         "data",
         "fingerprint",
+        "is_alone",
         "is_dropped",
+        "is_refined",
+        "is_rest",
         "key",
         "last_full",
         "last_used",
         "lasting",
         "pins",
         "prefix",
+        "refine",
+        "refined",
         "total",
     )
 
@@ -46,6 +58,9 @@ class Entry:
         self.is_dropped = False
         self.data: Any = None
         self.pins: Any = None
+        self.refine: Refine | None = None
+        self.refined: Final[dict[Hashable, Hashable]] = {}  # keys of the entries by what refined them
+        self.is_refined = self.is_rest = self.is_alone = False
         self.restart(now)
 
     def restart(self, now: float) -> None:
@@ -81,11 +96,16 @@ class Limiter:
         return len(self._entries)
 
     def admit(
-        self, key: Hashable, lasting: Callable[[_T], Hashable] | None = None, subject: _T | None = None
+        self,
+        key: Hashable,
+        lasting: Callable[[_T], Hashable] | None = None,
+        subject: _T | None = None,
+        about: tuple[Any, ...] = (),
     ) -> tuple[Entry, bool]:
         """Count one occurrence; return the fault's entry and whether to capture it in full.
 
-        Where the key is not known, ``lasting(subject)`` may be one that is: then it is the same fault.
+        Where the key is not known, ``lasting(subject)`` may be one that is: then it is the same fault. ``about`` is
+        what an entry's ``refine`` is called with.
         """
         now = self._clock()
         entry = self._entries.get(key)
@@ -93,13 +113,27 @@ class Limiter:
             entry = self._known_as(lasting(subject), key, now)
         if entry is None:
             entry = self._added(key, now)
-        elif now - entry.last_used > limits.IDLE_KEY_S:
+        elif entry.refine is not None:
+            entry = self.refined(entry, entry.refine(*about))
+        if now - entry.last_used > limits.IDLE_KEY_S:
             entry.restart(now)
         entry.last_used = now
         entry.total = number = entry._next()
         if number <= limits.BURST or now - entry.last_full >= limits.FULL_INTERVAL_S or number in _POWERS_OF_TEN:
             return entry, self._is_granted(entry, number, now)
         return entry, False
+
+    def refined(self, entry: Entry, value: Hashable) -> Entry:
+        """Return the entry of those occurrences of a key for which its ``refine`` returns ``value``.
+
+        Whoever makes values up, a visitor say, makes no more than `REFINED_KEYS` of them.
+        """
+        is_rest = value not in entry.refined and len(entry.refined) >= limits.REFINED_KEYS
+        key = (entry.key, None) if is_rest else entry.refined.setdefault(value, (entry.key, value))
+        found = self._entries.get(key) or self._added(key, self._clock())
+        found.is_refined, found.is_rest = True, is_rest
+        entry.last_used = self._clock()
+        return found
 
     def _known_as(self, lasting: Hashable, key: Hashable, now: float) -> Entry:
         entry = self._entries.get(self._keys.get(lasting))

@@ -30,15 +30,16 @@ __all__ = ["MEMBERS", "seeds", "try_body", "try_one"]
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 HEADER = Header(1, "error", 40, 0, 1, 1, 0, "v1:" + "ab" * 16, 1.0)
 FRAME = Frame("shop.cart", "add", "shop/cart.py", 7, "x = y", in_app=True, before=("a",), after=("b",), column=1,
-              end_column=3, end_line=7, locals={"y": "1"})  # fmt: skip
-INFO = ExceptionInfo("LookupError", "7", (FRAME,), notes=("a note",), cause=ExceptionInfo("ValueError", "x", (FRAME,)))
+              end_column=3, end_line=7, locals={"y": "1"}, url="https://forge.example/cart.py#L7")  # fmt: skip
+INFO = ExceptionInfo("LookupError", "7", (FRAME,), notes=("a note",), cause=ExceptionInfo("ValueError", "x", (FRAME,)),
+                     place=FRAME)  # fmt: skip
 EVENT = Event(
     kind="traceback", level="ERROR", levelno=40, timestamp=AT, application="shop", environment="production",
     release="1", host="web1", logger="shop", message="it broke", template="it %s", exception=INFO,
     request=Request("GET", "/x", "a=1", "https", "shop", "/<x>", "x.y", {"Accept": "*/*"}, "1.2.3.4", "ab", 500, "42"),
     task=Task("import", "celery", "7"), tags={"region": "eu"}, lead_up=(LogLine(AT, "INFO", "shop", "looked up"),),
     process_id=7, process_name="MainProcess", thread="MainThread", location="shop.cart:7", fields={"a": {"b": [1]}},
-    custom_fingerprint="", error_id="7K3QDM-24F2", fingerprint="v1:" + "ab" * 16,
+    custom_fingerprint="", error_id="7K3QDM-24F2", fingerprint="v1:" + "ab" * 16, commit="3f2a1b9c04d7",
 )  # fmt: skip
 MEMBERS: dict[str, Any] = json.loads(wire.encode(EVENT))
 assert wire.decode(wire.encode(EVENT)) == EVENT, "what is spoiled must be whole, else nothing but its refusal is tried"
@@ -68,6 +69,7 @@ def try_body(body: bytes) -> None:
         culprit(event),
         _title(event),
         event_text(event),
+        event_text(event, has_all=True),
         event_terminal(event, is_coloured=True),
     ):
         assert type(shown) is str

@@ -11,6 +11,7 @@ from fuzzing import Choices, main, watched
 
 with watched():
     from tocsin.event import limits
+    from tocsin.event.ownrules import MaskingRule
     from tocsin.event.scrub import Scrubber
 
 _PIECES = (
@@ -20,9 +21,15 @@ _PIECES = (
     "&", "?",
     "#", "is", "secret", "identified by ", "</", "\x00", "\ud800", "é", "curl -u a:b", "eyJhbGciOi.eyJzdWIiO.abc", "\t",
     "sk_live_0123456789abcdef", "AKIAIOSFODNN7EXAMPLE", "Authorization", "Cookie: a=b; c=d", "hunter2", "a", "0",
-    "DETAIL:",
+    "DETAIL:", "[masked: password]", "[masked: ", "API key]", "card 4005212110451", "cache_key", "value=", "name=",
+    "&quot;",
+    "passphrase: ", "\r\n", "KD-12345678", "PIN 4711", "<input ",
 )  # fmt: skip
 _SCRUBBER = Scrubber()
+_OWN = Scrubber(
+    ["pin"],
+    [MaskingRule("customer number", r"KD-\d{8}"), MaskingRule("pin", r"PIN (\d{4})", keep=("cache_key",))],
+)
 
 
 def text_of(choices: Choices) -> str:
@@ -40,7 +47,7 @@ def try_one(data: bytes) -> None:
     choices = Choices(data)
     limit = 10 + choices.number(80)
     text = text_of(choices)
-    for mask in (_SCRUBBER.text, _SCRUBBER.source, _SCRUBBER.query):
+    for mask in (_SCRUBBER.text, _SCRUBBER.source, _SCRUBBER.query, _OWN.text):
         once = mask(text)
         once.encode()
         assert mask(once) == once, f"{mask.__name__} twice: {text!r}"

@@ -69,7 +69,7 @@ def test_what_a_handler_raises_is_reported_once_and_answered_by_our_page(events:
     assert (answer.status, answer.headers.getall("X-Error-Id")) == (500, [event.error_id])
     assert event.error_id in body.decode()
     request = event.request
-    assert (request.method, request.path, request.query) == ("GET", "/order/7", "token=[masked]")
+    assert (request.method, request.path, request.query) == ("GET", "/order/7", "token=[masked: token]")
     assert (request.route, request.endpoint) == ("/order/{number}", f"{__name__}.fail")
     assert dict(request.headers)["Host"].startswith("127.0.0.1:")
     assert answer.headers["Connection"] == "close"

@@ -118,7 +118,7 @@ def test_what_breaks_in_starlette_is_reported_once_with_its_request(
     request = events[0]["request"]
     assert request["route"] == re.sub("^/mounted|[^/]+$", "", path) + "{name}"
     assert request["endpoint"].startswith("starlette_shop.")
-    assert request["query"] == "token=[masked]"
+    assert request["query"] == "token=[masked: token]"
 
 
 def test_record_logged_in_a_thread_of_the_pool_has_its_request(shop: Shop) -> None:

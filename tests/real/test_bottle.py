@@ -97,7 +97,7 @@ def test_what_a_route_raises_is_reported_once_and_answered_by_our_page(events: C
     assert answer.content_length == len(answer.body)
     assert event.request.route == "/order/<number:int>"
     assert event.request.endpoint == f"{__name__}.make.<locals>.order"
-    assert event.request.query == "token=[masked]"
+    assert event.request.query == "token=[masked: token]"
 
 
 def test_our_page_is_what_the_client_accepts(events: Captured) -> None:

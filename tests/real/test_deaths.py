@@ -37,7 +37,10 @@ def test_each_death_in_a_request_is_reported_once_with_it_and_an_idle_one_not_at
         server.wait(lambda: server.status()["deaths"]["idle_deaths"] >= 2)
         server.end()
         server.drain()
-        assert server.told() == [("SegmentationFault", "/segfault/7"), ("ProcessVanished", "/hang/[masked]")]
+        assert server.told() == [
+            ("SegmentationFault", "/segfault/7"),
+            ("ProcessVanished", "/hang/[masked: GitHub token]"),
+        ]
         assert server.left() == []
     crash, vanished = server.events()
     assert [frame["function"] for frame in crash["exception"]["frames"] if frame["in_app"]][-1] == "segfault"

@@ -59,6 +59,17 @@ def test_async_view_keeps_its_request(shop: Served) -> None:
     assert {event["request"]["endpoint"] for event in (warning, fault)} == {"shop.views.stock"}
 
 
+def test_fault_in_a_template_shows_its_line(shop: Served) -> None:
+    shop.ask("/parts/")
+    [event] = shop.of("/parts/")
+    shown = [frame["source"].strip() for frame in event["exception"]["frames"] if frame["file"].endswith(".html")]
+    assert shown == [
+        '{% extends "page.html" %}',
+        "{% block body %}{% endblock %}",
+        "<li>{{ order.number|divisibleby:order.parts }}</li>",
+    ]
+
+
 def test_what_is_no_fault_is_not_reported(shop: Served) -> None:
     assert shop.ask("/orders/4/").body == '{"number": 4, "total": 25.0}'
     assert shop.ask("/nowhere/").status == 404

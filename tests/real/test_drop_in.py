@@ -412,7 +412,7 @@ def test_newline_in_the_subject_loses_no_mail(box: Mailbox, port: int, logger: l
         logger.error("first\nBcc: eve@example.org")
         handler.flush()
         (mail,) = box.wait(1)
-    assert mail["Subject"] == "[ERROR] S: first\\nBcc: [masked]"
+    assert mail["Subject"] == "[ERROR] S: first\\nBcc: [masked: e-mail address]"
     assert mail["Bcc"] is None
 
 
@@ -480,7 +480,7 @@ def test_socket_handler_sends_lines_to_tocsin_receive(port: int, tmp_path: Path,
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
-    assert line["prepared"]["text"] == "password=[masked] in /pay"
+    assert line["prepared"]["text"] == "password=[masked: password] in /pay"
     assert line["logger"] == "shop"
 
 

@@ -104,7 +104,7 @@ def test_what_a_responder_raises_is_reported_once_and_answered_by_our_page(event
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert event.request.route == "/order/{number}"
     assert event.request.endpoint == f"{__name__}.bare.<locals>.{'Async' * is_async}Order.on_get"
-    assert event.request.query == "token=[masked]"
+    assert event.request.query == "token=[masked: token]"
 
 
 def test_our_page_is_what_the_client_accepts(events: Captured) -> None:

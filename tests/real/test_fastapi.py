@@ -52,6 +52,42 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
         yield Shop(port, tmp_path / "events.jsonl")
 
 
+@pytest.mark.parametrize("handled", ["", "500", "ValueError"])
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+def test_fault_is_on_stderr_once(tmp_path: Path, server: str, handled: str) -> None:
+    """What goes on to the server is in its log; what a handler has made an answer of is in nobody's but ours."""
+    skip_if_missing(server)
+    (tmp_path / "tocsin.toml").write_text('application = "shop"\nspool = "spool"\nsinks = ["file:events.jsonl"]\n')
+    (tmp_path / "quiet.py").write_text(QUIET.format(handler=f"@app.exception_handler({handled})" if handled else ""))
+    with running(SERVERS[server], "quiet:app", tmp_path, tmp_path) as (process, port):
+        wait_until_up(process, port, tmp_path / "server.log")
+        served = Shop(port, tmp_path / "events.jsonl")
+        assert served.ask("/fails").status.startswith("500")
+        served.events(1)
+    said = (tmp_path / "server.log").read_text()
+    assert said.count(", in fails\n") == 1, said
+
+
+QUIET = """
+from fastapi import FastAPI
+from starlette.responses import PlainTextResponse
+import tocsin
+
+tocsin.setup("tocsin.toml")
+app = FastAPI()
+
+@app.get("/fails")
+def fails():
+    raise ValueError("only " + "once")
+
+{handler}
+def answer(request, exc):
+    return PlainTextResponse("sorry", 500)
+
+tocsin.install(app)
+"""
+
+
 def test_page_on_its_server_tells_what_it_shows(shop: Shop) -> None:
     assert b"a bell" in shop.ask("/v1/orders/7").body
     missing = shop.ask("/v1/orders/9")
@@ -257,6 +293,8 @@ def test_uncaught_fault_is_answered_with_our_page(events: Captured, shape: Any) 
 def test_response_that_does_not_fit_its_model_is_a_fault(events: Captured, shape: Any) -> None:
     answer = client(shape(make()), events).get("/orders/model")
     event = events.assert_one("fastapi.exceptions.ResponseValidationError", kind="traceback")
+    assert "1 validation error: response: Input should be a valid integer" in event.message
+    assert "no number" not in event.message
     assert answer.headers["x-error-id"] == event.error_id
 
 

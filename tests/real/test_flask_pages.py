@@ -34,6 +34,8 @@ def test_application_of_the_page_on_flask_works_as_it_says(tmp_path: Path) -> No
         [logged] = shop.of_path("/orders")
         assert shop.ask("/nothing").status.startswith("404")
         assert len(shop.events(2)) == 2
+        shop.ask("/orders")
+        assert shop.events(3)[2]["exception"]["frames"][-1]["source"] == "<b>{{ order.total / order.parts }}</b> each"
     assert (fault["kind"], fault["exception"]["type"]) == ("traceback", "ZeroDivisionError")
     assert fault["request"]["route"] == "/orders/<int:number>"
     assert (logged["kind"], logged["fields"]) == ("error", {"order": 7})

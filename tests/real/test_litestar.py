@@ -381,6 +381,17 @@ def test_outside_production_nothing_is_done(mode: str) -> None:
         assert (app.asgi_handler, app.after_exception, app.exception_handlers) == before
 
 
+@pytest.mark.parametrize("path", ["/orders/meant/404", "/orders/fails/7"])
+def test_application_that_has_answered_already_may_be_installed(events: Captured, path: str) -> None:
+    """Litestar looks its handlers and hooks up anew for each request, so nothing is missed of the ones to come."""
+    app = make()
+    assert TestClient(app).get(path).status_code >= 400
+    answer = client(app, events).get("/orders/fails/7", headers={"Accept": "application/json"})
+    [event] = events
+    assert answer.json()["error_id"] == answer.headers["x-error-id"] == event.error_id
+    assert event.request.route == "/orders/fails/{number}"
+
+
 def test_installing_again_binds_to_the_last_reporter() -> None:
     app = make()
     with captured_events() as first:

@@ -21,6 +21,7 @@ from broken_shop import (
     issue,
     notice,
 )
+from golden_cases import CASES, notice_of_case
 from tocsin.event.model import LogLine
 from tocsin.event.notice import Activity
 from tocsin.render.notice_html import notice_html
@@ -84,6 +85,7 @@ DOCUMENTS = {
     "alive": notice_html(notice("alive", activity=DONE, **SPOOL), ZONE),
     "check": notice_html(notice("check"), ZONE),
     "hostile mail": notice_html(hostile_notice(count=2), ZONE),
+    **{f"golden {name}": notice_html(notice_of_case(event), ZONE) for name, event in CASES.items()},
 }
 # What a telephone shows of each before anybody scrolls: what, where, how often, and the error id.
 IDENTITY = ("CurrencyError in orders.views.pay", "7K3QDM-24F2")
@@ -93,6 +95,9 @@ FIRST_SCREENS = {
     "new without traceback": ("“stock of article %s", "EE3QDM-24F2", "37 times so far", "shop.stock.take:17"),
     "new of a task": (*IDENTITY, "37 times so far", "shop/orders/money.py:12", "shop.tasks.send (celery, id 1234)"),
     "new of several": ("4 new faults", "37×", "CurrencyError in orders.views.pay", "8,212×", "7K3QDM"),
+    "golden chain": ("has no attribute 'code'", "error.code", "shop.rates.RatesAway", "read timed out (2 s)"),
+    "golden template-syntax": ("unexpected '}'", "shop/templates/cart.html:7", "{% if cart.is_empty() }"),
+    "golden group": ("unhandled errors in a TaskGroup", "7 × ConnectionRefusedError", "KeyError: 'street'"),
     "update": (*IDENTITY, "1,000 times by now", "about 91 a minute"),
     "quiet": (*IDENTITY, "Quiet since 03:52, 8,212 in all"),
     "end": (*IDENTITY, "Quiet since 03:52, 8,212 in all"),
@@ -114,6 +119,7 @@ def test_document_is_readable_on_a_telephone(chromium: Browser, name: str, schem
     page.on("request", lambda request: asked.append(request.url))
     try:
         page.set_content(DOCUMENTS[name])
+        page.evaluate("document.querySelectorAll('details').forEach((folded) => { folded.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
         contrasts = page.evaluate(CONTRASTS)
         assert contrasts

@@ -72,7 +72,7 @@ def test_what_a_view_raises_is_reported_once_and_answered_by_our_page(events: Ca
     assert answer.headers["X-Error-Id"] == event.error_id
     assert event.error_id in answer.text
     assert (event.request.route, event.request.endpoint) == ("/order/{number}", "order")
-    assert event.request.query == "token=[masked]"
+    assert event.request.query == "token=[masked: token]"
 
 
 def test_what_an_exception_was_raised_during_is_told_and_not_that_pyramid_found_no_view_for_it(

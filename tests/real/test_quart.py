@@ -178,6 +178,20 @@ def test_failing_hook_is_told_once_with_the_route(events: Captured, hook: str) -
     assert answer.headers["x-error-id"] == event.error_id
 
 
+@pytest.mark.parametrize(("path", "told"), [("/fine", ["LookupError"]), ("/orders/7", ["ValueError", "LookupError"])])
+def test_hook_that_fails_again_on_the_answer_to_its_failure_is_one_report(path: str, told: list[str]) -> None:
+    """Quart runs it for the 500 as well, and logs that; on the answer to another failure it is a fault of its own."""
+
+    async def fail(response: Any) -> Any:
+        raise LookupError("in a hook")
+
+    app = make()
+    app.after_request(fail)
+    with captured_events(logs=True) as events:
+        assert ask(app, path, events).status_code == 500
+    assert [event.exception.type for event in events] == told
+
+
 def test_abort_500_is_an_error_with_our_page(events: Captured) -> None:
     answer = ask(make(), "/aborts/500", events)
     event = events.assert_one(kind="error")

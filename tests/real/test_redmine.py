@@ -15,7 +15,7 @@ from redmine import KEYS, RedmineServer, running
 
 from tocsin.config.setting import parse_table
 from tocsin.event.model import Event
-from tocsin.event.notice import Reason
+from tocsin.event.notice import Commit, Reason
 from tocsin.sinks.base import Accepted, SinkContext
 from tocsin.sinks.tickets.redmine import RedmineSink
 from tocsin.sinks.tickets.rest_sink import RestSink
@@ -23,7 +23,7 @@ from tocsin.sinks.tickets.ticket import keyword_of
 from tocsin.testing import SinkContract
 from tocsin.testing.contract import notice_of
 from tocsin.testing.hostile import HOSTILE, _everywhere, ordinary_event
-from tracker_cases import new_event, reason_of, told
+from tracker_cases import SAFE_URL, linked_event, new_event, reason_of, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -266,6 +266,26 @@ def test_every_hostile_event_has_a_page(redmine: RedmineServer, chromium: Browse
         assert area.locator("a, img, script, iframe").count() == 0, case.name
         assert event.error_id in area.inner_text(), case.name
     page.close()
+
+
+@pytest.mark.parametrize("formatting", ["textile", "markdown", "common_mark"])
+def test_links_lead_to_the_lines_and_to_the_commit(redmine: RedmineServer, chromium: Browser, formatting: str) -> None:
+    """As they were written, whatever a file is called; what is no link of a forge is none."""
+    redmine.set("text_formatting", formatting)
+    time.sleep(1.1)  # Redmine sees changed settings from the next second on
+    ours = "textile" if formatting == "textile" else "markdown"
+    event, sink = new_event(of=linked_event(ordinary_event())), sink_of(redmine, text_formatting=ours)
+    commit = Commit("3f2a", None, "", "https://forge.example/commit/3f2a")
+    assert isinstance(sink.notify(told("new", event, introduced=commit)), Accepted)
+    page = chromium.new_page()
+    page.goto(f"{redmine.url}/issues/{issue_of(redmine, event)['id']}")
+    links = page.locator("div.issue .description .wiki a")
+    assert [link.get_attribute("href") for link in links.all()] == [SAFE_URL, commit.url]
+    assert links.first.inner_text() == "the line that failed"
+    assert page.locator("div.issue .description .wiki").locator("img, b, strong, em").count() == 0
+    page.close()
+    redmine.set("text_formatting", "textile")
+    time.sleep(1.1)
 
 
 # -- what can go wrong ---------------------------------------------------------------------------------

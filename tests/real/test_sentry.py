@@ -250,7 +250,7 @@ def test_a_job_reports_while_the_server_is_away_and_nothing_is_lost(
     assert last["value"] == "order 0 can't be paid"
     assert cause["stacktrace"]["frames"][-1]["context_line"] == "    return rates[currency]"
     assert cause["stacktrace"]["frames"][-1]["in_app"] is True
-    assert rows[0]["data"]["extra"] == {"password": "[masked]", "order": 0}
+    assert rows[0]["data"]["extra"] == {"password": "[masked: password]", "order": 0}
     assert rows[0]["tags"]["handled"] == "true"
 
 

@@ -253,6 +253,10 @@ def test_without_a_shared_state_the_mails_of_two_pods_make_one_thread(tmp_path: 
         wait_for(lambda: len(box.mails) == 2, pods)
         pods.end()
     one, two = box.mails
+    told_by = {
+        str(number) for mail in (one, two) for number in re.findall(r"/spool(\d)", mail.get_body().get_content())
+    }
+    assert told_by == {"0", "1"}, pods.said()  # not one pod twice
     assert one["Message-ID"] != two["Message-ID"]
     assert one["References"] == two["References"] == one["In-Reply-To"] == two["In-Reply-To"]
     assert one["References"].startswith("<")

@@ -18,7 +18,7 @@ pytest.importorskip("sqlalchemy", reason="no SQLAlchemy; pip install SQLAlchemy"
 pytest.importorskip("psycopg", reason="no psycopg; pip install 'psycopg[binary]'")
 from postgres import Postgres
 
-from state_contract import START, StateContract, make_seen
+from state_contract import START, StateContract, make_sample, make_seen
 from tocsin.delivery.leader import Leader
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
@@ -84,6 +84,28 @@ class TestContract(StateContract):
     @pytest.fixture
     def state(self, open_as: Callable[..., PostgresState]) -> State:
         return open_as()
+
+
+# -- its own identity --------------------------------------------------------------------------------------
+
+
+def test_leaders_that_share_a_state_have_one_identity_and_another_applications_has_another(
+    open_as: Callable[..., PostgresState], postgres: Postgres
+) -> None:
+    """Eight ask for it at once; who opens the state later, and who outlives the first one's spool, has the same."""
+    states = [open_as(f"spool{number}") for number in range(8)]
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda each=each: found.append(each.own_identity())) for each in states]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+    assert open_as("later").own_identity() == found[0]
+    apart = PostgresState(postgres.url, Scope(f"shop{next(_numbers)}", "test", "spool1", "web1", "spool1"))
+    assert apart.own_identity() != found[0]
+    apart.close()
 
 
 # -- many leaders ------------------------------------------------------------------------------------------
@@ -372,7 +394,7 @@ def test_a_role_that_may_not_create_tables_uses_those_that_were_made_for_it(post
     with pytest.raises(StoreError, match="run what `tocsin ddl` prints"):
         PostgresState(url, scope)
     for statement in state_ddl().split(";\n"):
-        if statement.strip() not in ("", "BEGIN", "COMMIT"):
+        if statement.strip() not in ("", "BEGIN", "COMMIT") and not statement.startswith("-- "):
             postgres.execute(statement, "strict")
     postgres.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app", "strict")
     state = PostgresState(url, scope)
@@ -412,8 +434,67 @@ def test_tables_of_a_newer_version_are_used_only_if_they_allow_it(postgres: Post
     PostgresState(url, scope).close()
     postgres.execute("UPDATE tocsin_state_version SET compatible = 8", "newer")
     for read_only in (False, True):
-        with pytest.raises(StoreError, match=r"newer tocsin \(format 9, this one knows 1\)"):
+        with pytest.raises(StoreError, match=r"newer tocsin \(format 9, this one knows 2\)"):
             PostgresState(url, scope, read_only=read_only)
+
+
+def _as_version_1(postgres: Postgres, name: str) -> str:
+    url = postgres.new_database(name)
+    state = PostgresState(url, Scope("shop", "test", "spool1"))
+    state.add_occurrences(make_seen("a1"))
+    state.close()
+    postgres.execute("DROP TABLE tocsin_state_aliases", name)
+    postgres.execute("UPDATE tocsin_state_version SET version = 1", name)
+    return url
+
+
+def test_tables_without_aliases_are_looked_at_as_they_are_and_brought_up_to_date_by_a_leader(
+    postgres: Postgres,
+) -> None:
+    url = _as_version_1(postgres, "unaliased")
+    reader = PostgresState(url, Scope("shop", "test"), read_only=True)
+    issue = reader.issue("v1:a1")
+    assert issue is not None
+    assert reader.issues_by_prefix(issue.prefix) == (issue,)
+    reader.close()
+    state = PostgresState(url, Scope("shop", "test", "spool1"))
+    state.add_occurrences(make_seen("b2", 9, fingerprint="v2:b2", former=("v1:a1",), sample=make_sample(0, 9)))
+    assert state.identities(["v2:b2"]) == {"v2:b2": "v1:a1"}
+    state.close()
+
+
+def test_the_remarks_for_an_administrator_bring_older_tables_up_to_date(postgres: Postgres) -> None:
+    url = _as_version_1(postgres, "remarked")
+    remarks = state_ddl().partition("already, instead of all this:\n")[2]
+    for line in remarks.splitlines():
+        postgres.execute(line.removeprefix("-- "), "remarked")
+    state = PostgresState(url, Scope("shop", "test", "spool1"), read_only=True)
+    assert state.identities(["v2:b2"]) == {}
+    state.close()
+
+
+def test_of_many_leaders_that_meet_a_new_key_at_once_all_count_it_under_the_open_issue(
+    open_as: Callable[..., PostgresState],
+) -> None:
+    first = open_as("spool0")
+    first.add_occurrences(make_seen("a1"))
+    states = [open_as(f"spool{number}") for number in range(1, 5)]
+
+    def count(number: int) -> None:
+        sample = SampleRef(f"p{number}", 1, 0, f"B2B2B2-222{number + 2}", START)
+        seen = make_seen("b2", number, fingerprint="v2:b2", former=("v1:a1",), sample=sample)
+        for _ in range(10):
+            states[number].add_occurrences(seen)
+
+    threads = [threading.Thread(target=count, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    issue = first.issue("v2:b2")
+    assert issue is not None
+    assert (issue.fingerprint, issue.count) == ("v1:a1", 41)
+    assert len(first.issues(now=START)) == 1
 
 
 def test_a_database_in_another_encoding_is_refused(postgres: Postgres) -> None:

@@ -21,14 +21,14 @@ from tracd import PASSWORDS, TracServer, no_reopening
 
 from tocsin.config.setting import parse_table
 from tocsin.event.model import Event
-from tocsin.event.notice import Reason
+from tocsin.event.notice import Commit, Reason
 from tocsin.sinks.base import Accepted, SinkContext
 from tocsin.sinks.tickets.ticket import Ticket, keyword_of
 from tocsin.sinks.tickets.trac import TracSink
 from tocsin.testing import SinkContract
 from tocsin.testing.contract import notice_of
 from tocsin.testing.hostile import HOSTILE, _everywhere, ordinary_event
-from tracker_cases import new_event, reason_of, told
+from tracker_cases import SAFE_URL, linked_event, new_event, reason_of, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -327,6 +327,23 @@ def test_nothing_in_an_event_leaves_its_code_block(trac: TracServer, chromium: B
         links = [str(link) for link in page.locator("#content a").evaluate_all("all => all.map(a => a.href)")]
         assert not [link for link in links if "evil.example" in link or "/wiki/Evil" in link]
         assert page.locator(".evil, #content img[src*=evil]").count() == 0
+    page.close()
+
+
+def test_links_lead_to_the_lines_and_to_the_commit(trac: TracServer, chromium: Browser) -> None:
+    """As they were written, whatever a file is called; what is no link of a forge is none."""
+    event, sink = new_event(of=linked_event(ordinary_event())), sink_of(trac)
+    commit = Commit("3f2a", None, "", "https://forge.example/commit/3f2a")
+    assert isinstance(sink.notify(told("new", event, introduced=commit)), Accepted)
+    page = chromium.new_page()
+    page.goto(f"{trac.url('shop')}/ticket/{ticket_of(trac, event)['id']}")
+    links = page.locator("#ticket .description .searchable a")
+    assert [link.get_attribute("href") for link in links.all()] == [SAFE_URL, commit.url]
+    assert [link.inner_text().strip("\u200b ") for link in links.all()] == [
+        "the line that failed",
+        "the commit that brought the line",
+    ]
+    assert page.locator("#ticket .description .searchable img").count() == 0
     page.close()
 
 

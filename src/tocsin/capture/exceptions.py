@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tocsin.capture import anatomy
 from tocsin.capture.frames import FrameCache, address, is_hidden, module_of
+from tocsin.capture.main_module import imported_name
 from tocsin.capture.messages import message_of
+from tocsin.capture.nodes import tried, with_templates
+from tocsin.capture.places import with_place
 from tocsin.event import limits
 from tocsin.event.model import ExceptionInfo, Frame
+from tocsin.event.operations import HANDS_ON, is_callers
 from tocsin.event.typename import type_name
 from tocsin.event.wire import with_locals
 
@@ -71,8 +75,10 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
     scrubber = frames.scrubber
     entry = anatomy.traceback(exc)
     told, entries, omitted = _shown(entry, frames)
+    told = _operated(exc, told, entries, frames)
     if frames.locals is not None and budget.locals is not None:
         told = list(_with_locals(frames.locals, told, entries, budget.locals))
+    told, place = with_place(exc, with_templates(exc, told, entries, frames), frames)
 
     def inner(other: BaseException | None, links: int, groups: int) -> ExceptionInfo | None:
         other = _past_shells(other, budget)
@@ -84,9 +90,9 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
     inside = anatomy.members(exc)
     members = [inner(member, chain_left, depth - 1) for member in inside[: limits.GROUP_MEMBERS]] if inside else []
     shown = tuple([member for member in members if member is not None])
-    notes = anatomy.notes(exc)
+    notes = anatomy.notes(exc) + tried(exc)
     return ExceptionInfo(
-        type=scrubber.name(type_name(type(exc))),
+        type=scrubber.name(imported_name(type_name(type(exc)))),
         message=scrubber.text(message_of(exc), limits.MESSAGE_CHARS),
         frames=tuple(told),
         frames_omitted=omitted,
@@ -95,6 +101,7 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
         context=None if cause is not None else inner(anatomy.context(exc), chain_left - 1, depth),
         members=shown,
         members_omitted=len(inside) - len(shown),
+        place=place,
     )
 
 
@@ -138,6 +145,27 @@ def _shown(entry: TracebackType | None, frames: FrameCache) -> _Shown:
         return shown, entries, 0
     kept, omitted = _ends(outermost)
     return [_frame(one, frames) for one in kept], [one.entry for one in kept], omitted
+
+
+def _operated(exc: BaseException, shown: list[Frame], entries: list[TracebackType], frames: FrameCache) -> list[Frame]:
+    """Return the frames with what failed in those that may be at fault, from the innermost of the application's."""
+    # What recurs is the fault, wherever it ended; and whom a cause or member was called by is told here.
+    every = type(exc) is RecursionError or anatomy.cause(exc) is not None or bool(anatomy.members(exc))
+    name = type_name(type(exc))
+    guard = ""
+    for at in range(len(shown) - 1, -1, -1):
+        frame = shown[at]
+        if not frame.in_app:
+            continue
+        made = frames.operated(entries[at])
+        if made is not frame:
+            shown[at] = made if frame.repeats == 1 else replace(made, repeats=frame.repeats)
+        if every or made.operation.startswith(HANDS_ON) or (guard and guard == frame.function):
+            continue
+        if guard or not is_callers(made.operation, name):
+            break
+        guard = frame.function
+    return shown
 
 
 def _with_locals(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from tocsin.capture.installed import Installed
+from tocsin.capture.main_module import imported_name
+from tocsin.capture.operation import operation_of
 from tocsin.capture.source import SourceCache
+from tocsin.capture.templates import TemplateLine, jinja_line, module_in_file, operation, shown
 from tocsin.event import limits
 from tocsin.event.model import Frame
 from tocsin.event.scrub import Scrubber
@@ -22,7 +27,6 @@ __all__ = ["FrameCache", "InApp", "address", "in_app_rule", "is_hidden", "module
 InApp: TypeAlias = Callable[[str, str], bool]
 
 _HIDDEN_MODULES: Final = ("tocsin.integrations.", "tocsin.intake", "tocsin.capture.context")
-_INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 
 
 def address(entry: TracebackType) -> int:
@@ -44,13 +48,15 @@ def is_hidden(module: str) -> bool:
 def in_app_rule(app_modules: Sequence[str] = ()) -> InApp:
     """Return a function of (module, file) that tells the application's frames from its libraries'.
 
-    The application is what lies neither among installed packages nor in the standard library; modules named in
-    ``app_modules``, and those within them, belong to it wherever they lie.
+    The application is what lies neither among installed packages nor in the standard library, and what was installed
+    from a folder (see `Installed`); modules named in ``app_modules``, and those within them, belong to it wherever
+    they lie.
     """
     own = tuple(app_modules)
     own_inside = tuple(f"{name}." for name in own)
     standard = _folder(os.__file__)
     tocsin = _folder(_folder(__file__).rstrip("/"))
+    installed = Installed()
 
     def is_in_app(module: str, file: str) -> bool:
         if module in own or (own_inside and module.startswith(own_inside)):
@@ -58,7 +64,10 @@ def in_app_rule(app_modules: Sequence[str] = ()) -> InApp:
         if file.startswith("<"):  # frozen modules, eval, interactive input
             return False
         path = file[: limits.PATH_CHARS * 4].replace("\\", "/")
-        return not path.startswith((standard, tocsin)) and not any(part in path for part in _INSTALLED)
+        if path.startswith(tocsin):
+            return False
+        is_own = installed.is_own(path)
+        return not path.startswith(standard) if is_own is None else is_own
 
     return is_in_app
 
@@ -77,16 +86,24 @@ class FrameCache:
         *,
         app_modules: Sequence[str] = (),
         locals: LocalsReader | None = None,
+        link: Callable[[str, int, int | None], str] | None = None,
     ) -> None:
-        """``locals`` reads the variables of frames whose exceptions are described; without it they are left alone."""
+        """``locals`` reads the variables of frames whose exceptions are described; without it they are left alone.
+
+        ``link`` makes the address of a file, line and end line in the forge.
+        """
         self.scrubber: Final = scrubber
         self.locals: Final = locals
-        self._is_in_app = is_in_app or in_app_rule(app_modules)
+        self.is_in_app: Final = is_in_app or in_app_rule(app_modules)
+        self._link = link
         self._sources = SourceCache()
         # By the instruction's address: the hash of a code object is made anew each time, of all it
         # holds. The second table keeps the code, so that no id is given out again.
         self._frames: dict[int, Frame] = {}
         self._codes: dict[int, CodeType] = {}
+        self._operated: set[int] = set()  # of which it is known what failed
+        # Jinja2 compiles the code of its frames anew for each error: by what they stand for.
+        self._templates: dict[tuple[TemplateLine, str], Frame] = {}
         #: Returns the masked frame at an instruction's address, None for one that was not asked for yet.
         self.known: Final[Callable[[int], Frame | None]] = self._frames.get
 
@@ -101,18 +118,68 @@ class FrameCache:
             return known
         frame = entry.tb_frame
         code = frame.f_code
-        made = self.scrubber.frame(self._raw(frame, code, entry.tb_lasti, entry.tb_lineno))
+        template = jinja_line(frame, entry.tb_lineno)
+        if template is not None:
+            return self.template(template, lambda: self.lines(template.file))
+        made = self.masked(self._raw(frame, code, entry.tb_lasti, entry.tb_lineno))
         object.__setattr__(made, "fragment", frame_fragment(made))
         if len(self._frames) >= limits.CACHED_FRAMES:
             for oldest in list(islice(list(self._frames), limits.CACHED_FRAMES // 8)):
                 self._codes.pop(oldest, None)  # first: what is added anew meanwhile keeps its code
+                self._operated.discard(oldest)
                 self._frames.pop(oldest, None)
         self._codes[place] = code
         self._frames[place] = made
         return made
 
+    def operated(self, entry: TracebackType) -> Frame:
+        """Return the masked frame of an entry with its `operation`, which only those need whose fault it may be."""
+        place = address(entry)
+        frame = self.get(entry)
+        if place in self._operated or place not in self._codes:  # a template's has none
+            return frame
+        code = entry.tb_frame.f_code
+        # Not masked: it holds names of the program's text alone, and an identity is not to change with the rules.
+        made = replace(frame, operation=operation_of(code, entry.tb_lasti, self.lines(code.co_filename)))
+        object.__setattr__(made, "fragment", frame_fragment(made))
+        self._frames[place] = made
+        self._operated.add(place)
+        return made
+
+    def lines(self, file: str) -> Sequence[str]:
+        """Return the lines of a file, nothing if there are none to be had."""
+        return self._sources.lines(file)
+
+    def masked(self, raw: Frame) -> Frame:
+        """Return a raw frame masked; what a mask takes from a template's line its operation loses too."""
+        if self._link is not None and raw.in_app:
+            raw = replace(raw, url=self._link(raw.file, raw.line, raw.end_line))
+        made = self.scrubber.frame(raw)
+        if raw.operation and made.source != raw.source:
+            return replace(made, operation=self.scrubber.name(operation(made.source)))
+        return made
+
+    def of_template(self, at: TemplateLine, lines: Sequence[str], tag: str = "") -> Frame:
+        """Return the raw frame of a template's line; a template that came from no file is the application's."""
+        in_app = not at.has_file or self.is_in_app(module_in_file(at.file) or at.name, at.file)
+        return replace(shown(at, lines, tag), in_app=in_app)
+
+    def template(self, at: TemplateLine, lines: Callable[[], Sequence[str]], tag: str = "") -> Frame:
+        """Return the masked frame of a template's line, kept if it is a file's; ``lines`` are asked for once."""
+        key = (at, tag)
+        known = self._templates.get(key)
+        if known is not None:
+            return known
+        made = self.masked(self.of_template(at, lines(), tag))
+        object.__setattr__(made, "fragment", frame_fragment(made))
+        if at.has_file:
+            while len(self._templates) >= limits.CACHED_TEMPLATE_LINES:
+                self._templates.pop(next(iter(list(self._templates))), None)
+            self._templates[key] = made
+        return made
+
     def _raw(self, frame: FrameType, code: CodeType, lasti: int, line: int | None) -> Frame:
-        module = module_of(frame)
+        module = imported_name(module_of(frame), frame.f_globals)
         file = code.co_filename
         start, end, first, last = _position(code, lasti)
         at = line or start or code.co_firstlineno
@@ -131,7 +198,7 @@ class FrameCache:
             end_line=end if is_exact else None,
             column=_characters(source, first) if is_exact else None,
             end_column=_characters(ending, last) if is_exact else None,
-            in_app=self._is_in_app(module, file),
+            in_app=self.is_in_app(module, file),
         )
 
 

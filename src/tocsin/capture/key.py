@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from tocsin.capture import anatomy
 from tocsin.event import limits
-from tocsin.event.fingerprint import normalise
 from tocsin.event.typename import type_name
+from tocsin.event.wording import normalise
 
 __all__ = ["FaultKey", "Pins", "fault_key", "lasting_key", "pins", "record_key"]
 
@@ -66,17 +66,19 @@ def pins(exc: BaseException) -> Pins:
     return tuple(found.values())
 
 
-def record_key(name: str, levelno: int, template: object, *, is_formatted: bool = False) -> FaultKey:
-    """Return the key of a log record without an exception: logger, level, unformatted message.
+def record_key(
+    name: str, levelno: int, template: object, *, function: str = "", is_formatted: bool = False
+) -> FaultKey:
+    """Return the key of a log record without an exception: logger, level, unformatted message, function of the call.
 
     A template that ``is_formatted`` (nothing was left to fill in) has its numbers, quoted texts and paths
     replaced: an f-string that holds an order's number is one fault, not as many as there are orders. One that is no
     text counts by its type.
     """
     if type(template) is not str:
-        return ("record", name, levelno, id(type(template)))
+        return ("record", name, levelno, function, id(type(template)))
     words = template[:_TEMPLATE_CHARS]
-    return ("record", name, levelno, normalise(words) if is_formatted else words)
+    return ("record", name, levelno, function, normalise(words) if is_formatted else words)
 
 
 def _visited(exc: BaseException) -> Iterator[BaseException]:

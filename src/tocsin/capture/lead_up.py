@@ -38,7 +38,7 @@ class _Kept(NamedTuple):
         return "<kept by tocsin>"  # it lies in the environ, which applications log and show, and is not masked yet
 
 
-def keep(record: logging.LogRecord, length: int, covers: Callable[[str], bool]) -> None:
+def keep(record: logging.LogRecord, length: int, hides: Callable[[str, object], str]) -> None:
     """Remember a record in the request or task that it was logged in, the last ``length`` of each.
 
     Outside of any nothing is remembered: what a thread did before says nothing of what it does now. No object of the
@@ -54,7 +54,7 @@ def keep(record: logging.LogRecord, length: int, covers: Callable[[str], bool]) 
     message: Any = record.msg
     args: Any = record.args
     if not _is_lasting(message, args):
-        message, args = records.text_of(record, covers).message[:_KEPT_CHARS], ()
+        message, args = records.text_of(record, hides).message[:_KEPT_CHARS], ()
     ring.append(_Kept(record.created, records.level_of(record), records.name_of(record), message, args))
 
 

@@ -6,15 +6,14 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Collection
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from tocsin.capture.messages import message_of
 from tocsin.capture.piece import Piece
 from tocsin.capture.plain import Described, plain
 from tocsin.event import limits
 from tocsin.event.model import Kind
-from tocsin.event.patterns import MASK
-from tocsin.event.sensitive import SensitiveKeys
+from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import describe_value, type_name
 from tocsin.system.interrupts import let_through
 
@@ -70,8 +69,8 @@ _STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dic
 }
 _OWN_PREFIX: Final = "tocsin_"
 _ERROR_ID: Final = re.compile(r"[2-9A-Z]{6}-[2-9A-Z]{4}")
-_COVERS: Final = SensitiveKeys().covers  # the default names; a reporter has its own besides
-_MASKED: Final = Described(MASK)
+_Hides: TypeAlias = Callable[[str, object], str]  # what stands for a value under its name, "" where it is shown
+_HIDES: Final = Scrubber().hides  # by the default names; a reporter has its own besides
 
 
 class RecordText(NamedTuple):
@@ -85,12 +84,12 @@ class RecordText(NamedTuple):
     is_formatted: bool
 
 
-def read(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) -> Piece:
+def read(record: logging.LogRecord, hides: _Hides = _HIDES) -> Piece:
     """Return what a record says besides its exception, unmasked: most records are only counted.
 
     Only what fills ``%(password)s`` is masked here already: once formatted, it has no name any more.
     """
-    text = text_of(record, covers)
+    text = text_of(record, hides)
     fields = extra_of(record)
     error_id = fields.get("error_id")
     is_ours = type(error_id) is str and _ERROR_ID.fullmatch(error_id) is not None
@@ -167,10 +166,10 @@ def is_admitted(
     return status >= _FIRST_SERVER_ERROR and exception_of(record) is not None
 
 
-def text_of(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) -> RecordText:
+def text_of(record: logging.LogRecord, hides: _Hides = _HIDES) -> RecordText:
     """Return a record's message and template without running foreign ``__str__``, ``__repr__``, ``__format__``.
 
-    Arguments that are no builtin values become descriptions, named ones that ``covers`` says are sensitive are
+    Arguments that are no builtin values become descriptions, named ones that ``hides`` says are sensitive are
     masked; a message that can't be formatted is followed by its arguments. Never raises.
     """
     written: Any = record.msg
@@ -185,7 +184,7 @@ def text_of(record: logging.LogRecord, covers: Callable[[str], bool] = _COVERS) 
     # Of anything but logging's own tuple and dict, whether it is empty would be asked of foreign code.
     if values is None or (type(values) is tuple and not values) or (type(values) is dict and not values):
         return RecordText(template, template, True)
-    return RecordText(_formatted(template, values, covers), template, False)
+    return RecordText(_formatted(template, values, hides), template, False)
 
 
 def extra_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -225,11 +224,11 @@ def _is_uncaught(record: logging.LogRecord) -> bool:
     )
 
 
-def _formatted(template: str, values: Any, covers: Callable[[str], bool]) -> str:
+def _formatted(template: str, values: Any, hides: _Hides) -> str:
     try:
-        safe = plain(values, message_of)
+        safe = plain(values, message_of, is_described=True)
         if type(safe) is dict:
-            safe = {name: _MASKED if _is_secret(name, value, covers) else value for name, value in safe.items()}
+            safe = {name: _shown(name, value, hides) for name, value in safe.items()}
     except Exception as fault:  # noqa: BLE001 - arguments may be changed by another thread meanwhile
         let_through(fault)
         return f"{template} <arguments not to be had: {type_name(type(fault))}>"
@@ -240,5 +239,8 @@ def _formatted(template: str, values: Any, covers: Callable[[str], bool]) -> str
         return f"{template} {safe!r}"[: limits.MESSAGE_CHARS * 2]
 
 
-def _is_secret(name: object, value: object, covers: Callable[[str], bool]) -> bool:
-    return type(name) is str and value is not None and type(value) is not bool and value != "" and covers(name)
+def _shown(name: object, value: Any, hides: _Hides) -> Any:
+    if type(name) is not str or value is None or type(value) is bool or value == "":
+        return value
+    mask = hides(name, value)
+    return Described(mask) if mask else value

@@ -159,7 +159,7 @@ def _parsed(layer: _Layer) -> tuple[dict[str, Any], list[str]]:
     optional = [replace(each, name=name, is_required=False) for name, each in written.items()]
     values, faults = parse_table(optional, layer.raw, layer.label)
     parsed = {written[name].name: values[name] for name in layer.raw if name in written}
-    for name in ("spool", "error_page"):
+    for name in ("spool", "error_page", "source_root"):
         if isinstance(parsed.get(name), str) and not is_html(parsed[name]):
             parsed[name] = absolute(parsed[name], layer.folder)
     if "sinks" in parsed:

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from tocsin.config.fingerprintrules import fingerprint_function, fingerprint_rules
+from tocsin.config.maskingrules import masking_rules
 from tocsin.config.setting import Setting, between, boolean, choice, pairs, positive, size_mb, text, texts
 from tocsin.config.values import (
+    commit,
     hooks,
     kinds,
     level,
@@ -22,7 +25,10 @@ from tocsin.config.values import (
     state_url,
     statuses,
 )
+from tocsin.event.fingerprintrules import FingerprintRule
 from tocsin.event.limits import KEEP_DAYS, LEAD_UP, SPOOL_BYTES
+from tocsin.event.ownrules import MaskingRule
+from tocsin.provenance.forge import parse_commit_url, parse_source_url
 
 __all__ = ["SETTINGS", "SINK_SETTINGS", "Settings", "SinkTable"]
 
@@ -36,7 +42,49 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         is_required=True,
     ),
     Setting("environment", one_line, "production", "where it runs, such as production or staging"),
-    Setting("release", one_line, "", "which version runs: a tag, a commit, a build number"),
+    Setting(
+        "release",
+        one_line,
+        "",
+        "which version runs: a tag, a build number; left out, the first 12 digits of the commit",
+    ),
+    Setting(
+        "commit",
+        commit,
+        "",
+        "which commit runs, in hexadecimal digits; left out, what a build stamp, `.git` or the platform says",
+    ),
+    Setting(
+        "source_url",
+        parse_source_url,
+        "",
+        "where a line of the source is seen: a URL with `{commit}`, `{path}` and `{line}` (`{end_line}`, `{release}`); "
+        "`auto`, `github`, `gitlab`, `gitea`, `forgejo` or `bitbucket` make it of where the repository came from; "
+        "left out, reports have no links",
+        type_name="URL, auto or a forge",
+    ),
+    Setting(
+        "commit_url",
+        parse_commit_url,
+        "",
+        "where a commit is seen: a URL with `{commit}`; left out, by the forge that `source_url` names",
+        type_name="URL",
+    ),
+    Setting(
+        "source_root",
+        path,
+        "",
+        "the folder that `{path}` starts at; left out, that of the build stamp or of `.git`",
+        type_name="path",
+    ),
+    Setting(
+        "blame",
+        boolean,
+        True,
+        "whether git is asked which commit brought the line that failed, where no build stamp says it; only by the "
+        "process that delivers, for two seconds at most",
+        type_name="boolean",
+    ),
     Setting(
         "mode",
         choice("production", "debug", "off"),
@@ -172,6 +220,33 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         type_name="list",
     ),
     Setting(
+        "masking_rules",
+        masking_rules,
+        (),
+        "rules of masking besides the built-in ones, one `[[masking_rules]]` table each: a `name` that the masks show, "
+        "with a `pattern` (a regular expression) or `keys` (names as in `mask_keys`); or `keep`, names that are "
+        "harmless in this application",
+        type_name="list of tables",
+    ),
+    Setting(
+        "fingerprint",
+        fingerprint_function,
+        "",
+        "what names a fault, where the usual rules join or split what they should not: a callable `(event) -> str | "
+        "None`, in code or by its path, such as `shop.errors:name`; None for the usual rules",
+        type_name="path or callable",
+    ),
+    Setting(
+        "fingerprints",
+        fingerprint_rules,
+        (),
+        "rules that name faults, one `[[fingerprints]]` table each, of which the first that fits counts: texts that "
+        "`type`, `module`, `function`, `message` (regular expressions), `logger`, `route`, `endpoint`, `task` and "
+        '`kind` must fit, and `fingerprint`, a text such as `"payment {route}"`, or `by`, a list such as '
+        '`["type", "route"]`',
+        type_name="list of tables",
+    ),
+    Setting(
         "spool",
         path,
         "",
@@ -305,6 +380,11 @@ class Settings:
     application: str
     environment: str
     release: str
+    commit: str
+    source_url: str
+    commit_url: str
+    source_root: str
+    blame: bool
     mode: Literal["production", "debug", "off"]
     sinks: tuple[SinkTable, ...]
     level: int
@@ -323,6 +403,9 @@ class Settings:
     locals: bool
     masking: bool
     mask_keys: tuple[str, ...]
+    masking_rules: tuple[MaskingRule, ...]
+    fingerprint: Any
+    fingerprints: tuple[FingerprintRule, ...]
     spool: str
     spool_max_mb: float
     state: str = field(repr=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tocsin.config.fingerprintrules import function_name
 from tocsin.config.settings import SETTINGS, Settings, SinkTable
 from tocsin.config.values import level_name
 from tocsin.event.patterns import MASK
@@ -97,6 +98,10 @@ def _setting_shown(name: str, settings: Settings) -> str:
         return shown(masked_url(value))
     if name == "loggers":
         return shown({logger: level_name(number) for logger, number in value.items()})
+    if name == "fingerprint":
+        return shown(function_name(value))
+    if name in ("masking_rules", "fingerprints"):
+        return shown([rule.table() for rule in value])
     return shown(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ __all__ = [
     "HOOKS",
     "RawSink",
     "absolute",
+    "commit",
     "hooks",
     "is_html",
     "kinds",
@@ -35,6 +37,7 @@ __all__ = [
 # A sink as it was written: a table, or a URL.
 RawSink: TypeAlias = "str | dict[str, Any]"
 
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 HOOKS: Final = ("sys", "threading", "unraisable")  # of the interpreter, for what nobody caught
 
 
@@ -43,6 +46,16 @@ def one_line(value: Any) -> str:
     if not isinstance(value, str) or not value.strip().isprintable() or len(value) > NAME_CHARS:
         raise ValueError(f"must be one line of printable text, at most {NAME_CHARS} characters")
     return value.strip()
+
+
+def commit(value: Any) -> str:
+    """Parse a commit's id, whole or its beginning, which may be empty."""
+    text = value.strip().lower() if isinstance(value, str) else "?"
+    if not text:
+        return ""
+    if not _COMMIT.fullmatch(text):
+        raise ValueError("must be a commit's id: 7 to 64 hexadecimal digits, best all of them")
+    return text
 
 
 def name(value: Any) -> str:

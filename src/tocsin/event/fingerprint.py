@@ -1,132 +1,83 @@
-"""Fingerprints: an event goes in, the portable identity of its fault leaves, ``v1:`` and 32 hexadecimal digits."""
+"""Fingerprints: an event goes in, the portable identity of its fault leaves, ``v2:`` and 32 hexadecimal digits."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable
-from hashlib import blake2b
-from re import Match
 from typing import Final
 
-from tocsin.event.limits import MESSAGE_CHARS
-from tocsin.event.model import Event, ExceptionInfo, Frame, Request
+from tocsin.event.digest import digest
+from tocsin.event.fault import has_frames, is_own, parts_of
+from tocsin.event.model import Event, Request
+from tocsin.event.part import Part
+from tocsin.event.wording import first_segment, normalise, unfilled
 
-__all__ = ["ANSWER_LOGGER", "VERSION", "fingerprint", "first_segment", "normalise"]
+__all__ = ["ANSWER_LOGGER", "VERSION", "Part", "circumstance", "explain", "fingerprint", "former"]
 
-VERSION: Final = "v1"
+VERSION: Final = "v2"
 ANSWER_LOGGER: Final = "tocsin.answer"  # of the warnings made from a response's status
-_DIGEST_BYTES: Final = 16
-# Python 3.12 inlines these into the function around them (PEP 709): their frames must not count before.
-_INLINED: Final = ("<listcomp>", "<setcomp>", "<dictcomp>")
-
-_VARIABLE: Final = re.compile(
-    r"(?P<uuid>[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})"
-    r"|(?P<email>(?<![\w.+%\-])[\w.+%\-]++@[\w\-.]++)"
-    r"|(?P<str>(?<!\w)(?:'[^'\n]{0,500}'|\"[^\"\n]{0,500}\")(?!\w))"
-    r"|(?P<addr>(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){3,8}[0-9A-Fa-f]{0,4})(?![\w.:]))"
-    r"|(?P<url>\b[a-z][a-z0-9+.\-]{1,20}://[^\s<>\"']++)"
-    r"|(?P<path>(?<![\w<])(?:[A-Za-z]:\\[^\s<>\"']++|(?:/[\w.~%+\-]++)++/?))"
-    r"|(?P<hex>0[xX][0-9A-Fa-f]+|(?<![0-9A-Za-z])(?=[a-fA-F]*\d)[0-9A-Fa-f]{8,}(?![0-9A-Za-z]))"
-    r"|(?P<n>\d+(?:[.,:]\d+)*)"
-)
 
 
 def fingerprint(event: Event) -> str:
     """Return the identity of the fault an event is an occurrence of.
 
-    Pure; the same on every supported Python, host and checkout: no message, line number or path of a
-    traceback enters it. The caller's own ``custom_fingerprint`` overrides everything.
+    Pure; the same on every supported Python, host and checkout: no message of an exception, no line number and no path
+    enters it. The caller's own ``custom_fingerprint`` overrides everything.
     """
-    return f"{VERSION}:{_digest(_identity(event)).hex()}"
+    return f"{VERSION}:{digest([text for part in explain(event) for text in (part.name, part.value)])}"
 
 
-def normalise(text: str) -> str:
-    """Replace in a formatted message what differs between occurrences: numbers, addresses, names, paths."""
-    return " ".join(_VARIABLE.sub(_placeholder, text[:MESSAGE_CHARS]).split())
+def former(event: Event) -> tuple[str, ...]:
+    """Return what earlier versions of the rules gave an event, the latest first: an open issue goes on under it."""
+    from tocsin.event import fingerprint_v1  # for those who read, not for those who fail
+
+    return fingerprint_v1.fingerprints(event)
 
 
-def _placeholder(match: Match[str]) -> str:
-    return f"<{match.lastgroup}>"
-
-
-def _digest(parts: Iterable[str]) -> bytes:
-    # Each part after its length, so that ("ab", "c") and ("a", "bc") differ whatever they hold.
-    digest = blake2b(digest_size=_DIGEST_BYTES)
-    for part in parts:
-        data = part.encode("utf-8", "replace")
-        digest.update(b"%d:" % len(data))
-        digest.update(data)
-    return digest.digest()
-
-
-def _identity(event: Event) -> list[str]:
+def explain(event: Event) -> tuple[Part, ...]:
+    """Return what the fingerprint of an event is made of, in order, each with its reason."""
     if event.custom_fingerprint:
-        return ["custom", event.custom_fingerprint]
+        return (Part("given", event.custom_fingerprint, "the application named the fault itself"),)
     request = event.request
     if event.logger == ANSWER_LOGGER and request is not None and request.status is not None:
-        return ["answer", event.logger, _place(request), str(request.status)]
-    if event.exception is not None and _has_frames(event.exception):
-        return ["exception", *_exception(event.exception)]
-    record = ["record", event.logger, str(event.levelno), _template(event)]
-    return record if event.exception is None else [*record, *_exception(event.exception)]
+        return (
+            Part("place", _place(request), "the route, or a path's first segment: visitors choose the rest"),
+            Part("status", str(request.status), "what was answered, and nothing was reported"),
+        )
+    if event.exception is not None and has_frames(event.exception):
+        parts = parts_of(event.exception)
+        return parts if is_own(parts) else (*parts, _around(event))
+    record = (
+        Part("logger", event.logger, "who logged it"),
+        Part("level", str(event.levelno), "how grave it was said to be"),
+        Part("function", event.location.rpartition(":")[0], "where the log call is; not its line"),
+        Part("message", _template(event), "what was to be said, before anything was filled in"),
+    )
+    return record if event.exception is None else (*record, *parts_of(event.exception))
+
+
+def circumstance(event: Event) -> str | None:
+    """Return what besides code tells a fault from another whose traceback holds libraries alone; None of all others."""
+    return next((part.value for part in explain(event) if part.name == _CIRCUMSTANCE), None)
+
+
+_CIRCUMSTANCE: Final = "circumstance"
+
+
+def _around(event: Event) -> Part:
+    """Return what stands for the application where none of its code is in the traceback."""
+    named = event.request.endpoint or event.request.route if event.request is not None else None
+    if named is None and event.task is not None:
+        named = event.task.name
+    if named:
+        return Part(_CIRCUMSTANCE, named, "the view or task, since no code of the application is in the traceback")
+    message = normalise(event.exception.message if event.exception is not None else event.message)
+    return Part(_CIRCUMSTANCE, message, "the message, since nothing of the application is known")
 
 
 def _template(event: Event) -> str:
     if event.template and event.template != event.message:
-        return event.template
+        return unfilled(event.template)
     return normalise(event.template or event.message)
 
 
 def _place(request: Request) -> str:
-    if request.route or request.endpoint:
-        return request.route or request.endpoint or ""
-    return first_segment(request.path)
-
-
-def first_segment(path: str) -> str:
-    """Return what of a path names an issue where there is no route.
-
-    Visitors choose paths; a whole one would make as many issues as somebody cares to send.
-    """
-    return "/" + normalise(path.lstrip("/").partition("/")[0])
-
-
-def _has_frames(info: ExceptionInfo) -> bool:
-    # A loop, not a recursion: chains are bounded, but nobody says how they are nested.
-    waiting, seen = [info], 0
-    while waiting and seen < 64:
-        part = waiting.pop()
-        seen += 1
-        if part.frames:
-            return True
-        waiting += [inner for inner in (part.cause, part.context, *part.members) if inner is not None]
-    return False
-
-
-def _exception(info: ExceptionInfo) -> list[str]:
-    """Return the parts of one exception: its own, its members', those of what it was caused by."""
-    if len(info.members) == 1 and not info.members_omitted:
-        return _exception(info.members[0])
-    parts = [info.type]
-    for frame in _telling(info):
-        parts += [frame.module, frame.function]
-    for name, inner in (("cause", info.cause), ("context", info.context)):
-        if inner is not None:
-            parts += [f"<{name}>", _digest(_exception(inner)).hex()]
-    # Tasks end in any order, and as many of them fail as were started: a set.
-    parts += sorted({"<member>" + _digest(_exception(member)).hex() for member in info.members})
-    return parts
-
-
-def _telling(info: ExceptionInfo) -> list[Frame]:
-    """Return the frames that identify a fault: the application's if there are any, each place once."""
-    named = [frame for frame in info.frames if not frame.function.endswith(_INLINED)]
-    frames = [frame for frame in named if frame.in_app] or named
-    if info.type == "RecursionError":
-        # Where exactly the stack ended is chance; what recurs is the fault.
-        times: Counter[tuple[str, str]] = Counter()
-        for frame in frames:
-            times[frame.module, frame.function] += frame.repeats
-        frames = [frame for frame in frames if times[frame.module, frame.function] > 1] or frames
-    return list({(frame.module, frame.function): frame for frame in frames}.values())
+    return request.route or request.endpoint or first_segment(request.path)

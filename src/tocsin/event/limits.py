@@ -9,6 +9,7 @@ MESSAGE_CHARS: Final = 8_192
 NOTE_CHARS: Final = 1_024
 NOTES: Final = 16
 SOURCE_LINE_CHARS: Final = 240
+OPERATION_CHARS: Final = 240  # what of a line failed; of a longer text the rest is a hash
 CONTEXT_LINES: Final = 3  # source lines before and after the failing one
 ENVIRON_CHARS: Final = 8_192  # of any text of a request; servers bound them too, middleware may not
 SCOPE_HEADERS: Final = 256  # of an ASGI request that are looked at
@@ -21,10 +22,18 @@ HEADERS: Final = 32
 PREPARED_CHARS: Final = 16_384  # of a text that a drop-in handler's formatter made; both ends of a longer one are kept
 PREPARED_ITEMS: Final = 64  # parameters of an HTTPHandler's request
 
+# -- rules of masking that an application adds ------------------------------------------------------------
+MASKING_RULES: Final = 64
+MASKING_RULE_NAMES: Final = 256  # keys of one rule, and names to keep
+MASKING_RULE_CHARS: Final = 500  # of one pattern
+MASKING_RULE_WIDTH: Final = 500  # characters that one match may have; a cut is looked past for that many
+MASKING_RULE_STEPS: Final = 1_000  # ways in which one pattern may be tried at one place of a text
+
 # -- shape of an event ---------------------------------------------------------------------------------
 FRAMES: Final = 64  # both ends of deeper stacks are kept
 CHAIN: Final = 8  # causes and contexts followed
 GROUP_MEMBERS: Final = 8  # per exception group
+VALIDATION_ERRORS: Final = 10  # told of one validation error of FastAPI's, and steps to each of them
 GROUP_DEPTH: Final = 4
 EXCEPTIONS: Final = 32  # in one event altogether
 FIELDS: Final = 32  # extra fields of a record or report
@@ -34,12 +43,17 @@ FIELD_ITEMS: Final = 32
 FIELD_NODES: Final = 512  # values within one field altogether
 LOCALS_FRAMES: Final = 8  # frames of one event whose local variables are shown
 LOCALS: Final = 24  # variables of one frame
-LOCALS_CHARS: Final = 8_192  # texts of all variables of one event
+LOCALS_BYTES: Final = 8_192  # names and texts of all variables of one event, in UTF-8
+LOCALS_S: Final = 0.2  # spent on the variables of one event, on the thread that failed
 LOCAL_CHARS: Final = 300  # of one variable's text, give or take its last part
 LOCAL_TEXT_CHARS: Final = 200  # of one string or bytes in it
 LOCAL_REPEATED_CHARS: Final = 40  # a longer text is shown once, where the same object is in several frames
 LOCAL_DEPTH: Final = 3  # containers in containers
 LOCAL_ITEMS: Final = 6  # of one container
+LOCAL_MEMBERS: Final = 16  # of one dataclass, model or row
+LOCAL_SPARE_BYTES: Final = 65_536  # memory of a dict or set beyond its members': past it, it is not walked
+DESCRIBED_BASES: Final = 64  # of a class that are looked up among the describers
+DESCRIBERS: Final = 256  # of an application's own
 PRESENT_DEPTH: Final = 64  # blocks of `context` and work within each other of which it is known which is around which
 LATE_CONTEXTS: Final = 100  # entries of a shared `context` object, kept where one was left in another context
 TAGS: Final = 32
@@ -56,19 +70,41 @@ FAULT_KEY_FRAMES: Final = 100  # frames walked for the fault key, from the inner
 STACK_WALK_FRAMES: Final = 500  # frames walked up in search of the middleware
 
 # -- caches and tables of a process --------------------------------------------------------------------
+OPERATION_LINES: Final = 60  # of an expression that is parsed
+OPERATION_FUNCTION_LINES: Final = 500  # of a function that is parsed, to find where in it something failed
 CACHED_FRAMES: Final = 4_096
+CACHED_TEMPLATE_LINES: Final = 256
 CACHED_TYPES: Final = 1_024  # classes named in local variables
 CACHED_NAMES: Final = 1_024  # names that were masked already
 CACHED_KEYS: Final = 2_048  # names known to be sensitive or not
+CACHED_CALL_SITES: Final = 4_096  # log calls whose template was read from their source
+CALL_SITE_FRAMES: Final = 32  # walked up from a handler to the log call
+CALL_SITE_DEPTH: Final = 3  # functions that only log what they are given
+CACHED_PACKAGES: Final = 1_024  # installed ones, known to be the application's or not
+RECORD_BYTES: Final = 1_048_576  # of what an installed distribution says of itself
 CACHED_SOURCE_FILES: Final = 32
 SOURCE_FILE_BYTES: Final = 1_048_576
 LIMITER_KEYS: Final = 4_096
 PENDING_EVENTS: Final = 100  # kept in memory while the spool can't be written
 
+# -- provenance: which commit runs, and which brought a line ------------------------------------------------
+PACKED_REFS_BYTES: Final = 8_388_608  # of a repository's packed-refs; a larger one is not read
+GIT_CONFIG_BYTES: Final = 65_536
+SHALLOW_BYTES: Final = 1_048_576
+STAMP_BYTES: Final = 16_777_216  # of a build stamp
+STAMP_FILES: Final = 20_000  # described in a build stamp
+CACHED_FOLDERS: Final = 1_024  # of which it is known where in the source tree they are
+BLAME_S: Final = 2.0  # for git to say which commit brought a line; then it is killed
+BLAMES_S: Final = 4.0  # for all lines of one notice
+BLAMES_PER_HOUR: Final = 60  # git is started so often by one leader
+BLAMED_LINES: Final = 512  # remembered with their commits
+SUBJECT_CHARS: Final = 120  # of a commit's first line
+
 # -- limiter -------------------------------------------------------------------------------------------
 BURST: Final = 5
 FULL_INTERVAL_S: Final = 60.0
 IDLE_KEY_S: Final = 900.0
+REFINED_KEYS: Final = 64  # of one fault key, where faults of several views or templates share it
 CAPTURES_PER_MINUTE: Final = 600  # full captures per process over all faults; past that: one per fault
 
 # -- spool ---------------------------------------------------------------------------------------------
@@ -128,6 +164,7 @@ SHARED_IDLE_S: Final = 30.0  # the server ends the session of a leader that stop
 # -- notices -------------------------------------------------------------------------------------------
 DETAILED_ISSUES: Final = 8  # told with traceback in one notice; the others are in its list
 LISTED_ISSUES: Final = 50  # in one notice's list
+MAIL_HTML_BYTES: Final = 100_000  # a mail's HTML part leaves tracebacks out past it: Gmail clips at 102 kB
 
 # -- routing -------------------------------------------------------------------------------------------
 EPISODE_SILENCE_S: Final = 3_600.0  # this much silence ends an episode
@@ -137,6 +174,14 @@ CLIENTS_PER_DAY: Final = 1_000  # distinct client hashes kept per issue and day
 RATE_BUCKET_S: Final = 10  # occurrences of a warning are counted in steps of this
 RATE_WINDOW_S: Final = 600  # … for this long
 NOTICE_ISSUES: Final = 500  # told in one notice; what is left over comes with the next
+
+FINGERPRINT_RULES: Final = 100  # of an application's own
+FINGERPRINT_RULE_CHARS: Final = 200  # of one text in them
+FINGERPRINT_SEARCHED_CHARS: Final = 256  # of a message, from its beginning
+KEY_OPEN_DAYS: Final = 7  # an issue seen within these takes on what later rules call it, as does a muted one
+KEY_TRANSITION_DAYS: Final = 30  # … for so long since the first time
+KEY_ALIASES: Final = 64  # of one issue; what later rules call it further has an issue of its own
+KEY_RULE_DAYS: Final = 7  # since a rule of `fingerprints` is in force, what it names joins the open issue it was before
 
 # -- a receiver ----------------------------------------------------------------------------------------
 LINE_SLACK_BYTES: Final = 4_096  # a line may be so much longer than its event: origin, occurrences

@@ -17,8 +17,8 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 class Frame:
     """Hold one frame of a traceback, already masked.
 
-    ``url`` leads to the line in the forge, by the setting ``source_url``. ``operation`` is what of the line failed, without
-    what varies (see `capture.operation`), "" where that is not known.
+    ``url`` leads to the line in the forge, by the setting ``source_url``. ``operation`` is what of the line failed,
+    without what varies (see `capture.operation`), "" where that is not known.
 
     ``line`` and ``end_line`` count from 1; ``column`` and ``end_column`` are character offsets from 0 into the
     *stripped-right* source line (PEP 657), ``None`` where the interpreter has none. ``repeats`` is how many

@@ -20,6 +20,7 @@ from weakref import WeakSet
 from tocsin import system
 from tocsin.complaints import complain, say
 from tocsin.config.load import CONFIG_VARIABLE, PREFIX, load
+from tocsin.config.revision import identified
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
 from tocsin.event.errors import ConfigError
@@ -105,7 +106,7 @@ def _is_to_go(known: _Channel, destination: Destination) -> bool:
 
 
 def _reporter(destination: Destination, settings: Settings) -> Reporter:
-    mask = Scrubber(settings.mask_keys, is_on=settings.masking).text
+    mask = Scrubber(settings.mask_keys, settings.masking_rules, is_on=settings.masking).text
     context = SinkContext(settings.application, settings.environment, settings.host, mask)
     before_spool = getattr(current(), "before_spool", None)
     return Reporter(
@@ -138,7 +139,8 @@ def _settings(present: Reporter | None, names: Names) -> Settings:
 def _of_environment(names: Names) -> Settings:
     default = {"application": names.application or names.fallback or guessed_name()}
     try:
-        return load(None if os.environ.get(CONFIG_VARIABLE) else default, {}, os.environ)
+        found = load(None if os.environ.get(CONFIG_VARIABLE) else default, {}, os.environ)
     except ConfigError as fault:
         complain("handlers", f"drop-in handlers work by the default settings: {fault}")
-        return load(default, {}, {})
+        found = load(default, {}, {})
+    return identified(found, "", os.environ)

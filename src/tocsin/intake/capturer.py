@@ -15,14 +15,17 @@ from tocsin.event import error_id as ids
 from tocsin.event import limits, wire
 from tocsin.event.environ import ENDPOINT, ERROR_ID, FRESH, GRAVITY, ROUTE
 from tocsin.event.environ import text as environ_text
-from tocsin.event.fingerprint import fingerprint, first_segment
+from tocsin.event.fingerprint import fingerprint
 from tocsin.event.model import Event
 from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import describe_value, type_name
+from tocsin.event.wording import first_segment
 from tocsin.intake.compose import Composer
 from tocsin.intake.mark import strength
+from tocsin.intake.naming import Naming
 from tocsin.intake.process import Process
-from tocsin.limiter import Entry
+from tocsin.intake.refine import is_told_by_code, refinement
+from tocsin.limiter import Entry, Refine
 from tocsin.render.text import event_text
 from tocsin.spool.generation import Place
 from tocsin.spool.memory import Occurrence
@@ -39,13 +42,20 @@ class Capturer:
     """Count an occurrence or capture it in full, as the limiter says: never both, never none."""
 
     def __init__(
-        self, composer: Composer, scrubber: Scrubber, before_spool: BeforeSpool | None, *, is_guest: bool = False
+        self,
+        composer: Composer,
+        scrubber: Scrubber,
+        before_spool: BeforeSpool | None,
+        naming: Naming,
+        *,
+        is_guest: bool = False,
     ) -> None:
         """``is_guest``: a request's error id and its announcement are another's to leave in its environ."""
         self._composer = composer
         self._is_guest = is_guest
         self._scrubber = scrubber
         self._before_spool = before_spool
+        self._naming = naming
         self._asking: set[int] = set()  # threads that are within the hook
         self.on_capture: Callable[[], None] = lambda: None  # called whenever a report was spooled
         self.captured = 0
@@ -56,7 +66,9 @@ class Capturer:
     ) -> tuple[str, str]:
         """Return (error id, fingerprint) of the occurrence; the request's first id is left in its environ."""
         number = next(process.numbers)
-        entry, is_full = process.limiter.admit(_key(piece, exc, environ), *_lasting(piece, exc))
+        lasting, raised = _lasting(piece, exc)
+        about = (piece, exc, environ)
+        entry, is_full = process.limiter.admit(_key(piece, exc, environ), lasting, raised, about)
         if entry.pins is None:  # the exception holds what its key names by id only as long as it lives itself
             entry.pins = (type(piece.template),) if exc is None else pins(exc)
         if not is_full and self._count(process, entry):
@@ -70,6 +82,7 @@ class Capturer:
     def forget_threads(self) -> None:
         """Forget who was within the hook: a forked child has other threads, by the same numbers."""
         self._asking.clear()
+        self._naming.forget_threads()
 
     def note(self, environ: Mapping[str, Any] | None, error_id: str, gravity: int) -> None:
         """Leave the error id of a request where the answer finds it: a fault's rather than that of a warning before."""
@@ -129,6 +142,8 @@ class Capturer:
         event, is_whole, number = self._identified(entry, number, piece, exc, environ)
         issue = event.fingerprint
         kept, body = self._asked(event, process)
+        if is_whole and not (entry.is_alone or entry.is_refined) and entry.refine is None:
+            entry = self._refined(process, entry, event, piece, exc, environ)
         if is_whole:  # else so little is known that it is an identity for this once only
             entry.fingerprint, entry.prefix, entry.is_dropped = issue, ids.prefix(issue), kept is None
         if kept is None:
@@ -145,6 +160,37 @@ class Capturer:
         self.on_capture()
         return event.error_id, issue
 
+    def _refined(
+        self,
+        process: Process,
+        entry: Entry,
+        event: Event,
+        piece: Piece,
+        exc: BaseException | None,
+        environ: Mapping[str, Any] | None,
+    ) -> Entry:
+        """Return the entry of the one fault that was captured, of those that may share its key."""
+        refine = None if piece.fingerprint else self._refinement(event, piece, exc)
+        if refine is None:
+            entry.is_alone = is_told_by_code(event)  # to look again at each capture took as long as a quarter of it
+            return entry
+        found = process.limiter.refined(entry, refine(piece, exc, environ))
+        entry.refine = refine
+        found.pins = entry.pins
+        return found
+
+    def _refinement(self, event: Event, piece: Piece, exc: BaseException | None) -> Refine | None:
+        if piece.custom_fingerprint:
+            return None
+        describe = self._composer.describe
+        # Not all that share the key need have a name.
+        plain = replace(event, custom_fingerprint="") if event.custom_fingerprint else event
+        ways = refinement(plain, exc, describe), self._naming.refinement(plain, describe)
+        found = [way for way in ways if way]
+        if len(found) < 2:
+            return found[0] if found else None
+        return lambda *about: tuple(way(*about) for way in found)
+
     def _identified(
         self,
         entry: Entry,
@@ -159,12 +205,22 @@ class Capturer:
             number = _known_number(piece, prefix, number)
             identity = {"fingerprint": issue, "error_id": ids.make(prefix, number)}
             event, is_whole = self._composed(piece, exc, environ, **identity)
-            return event, is_whole, number
+            named = self._named(event, entry, is_whole)
+            is_its_name = named is event or fingerprint(named) == issue
+            return named if is_its_name else event, is_whole, number
         event, is_whole = self._composed(piece, exc, environ)
+        event = self._named(event, entry, is_whole)
         issue = fingerprint(event)
         prefix = ids.prefix(issue)
         number = _known_number(piece, prefix, number)
         return replace(event, fingerprint=issue, error_id=ids.make(prefix, number)), is_whole, number
+
+    def _named(self, event: Event, entry: Entry, is_whole: bool) -> Event:
+        """Return the event with what the application calls its fault."""
+        if not self._naming or not is_whole or event.custom_fingerprint:
+            return event
+        name = self._naming.name(event, is_rest=entry.is_rest)
+        return replace(event, custom_fingerprint=name) if name else event
 
     def _freshen(self, environ: Mapping[str, Any] | None, event: Event) -> None:
         if isinstance(environ, dict) and not self._is_guest:
@@ -240,20 +296,21 @@ def _key(piece: Piece, exc: BaseException | None, environ: Mapping[str, Any] | N
         if exc_traceback(exc) is not None:
             return key
         # Never raised: a fingerprint without frames is that of the record.
-        return (*key, piece.logger, piece.levelno, piece.template)
+        return (*key, piece.logger, piece.levelno, piece.template, piece.location.rpartition(":")[0])
     name = piece.logger
     if piece.status is not None and environ is not None:
         path = environ_text(environ, ROUTE) or environ_text(environ, ENDPOINT) or first_segment(_path(environ))
         name = f"{name} {path} {piece.status}"
-    return record_key(name, piece.levelno, piece.template, is_formatted=piece.is_formatted)
+    function = piece.location.rpartition(":")[0]
+    return record_key(name, piece.levelno, piece.template, function=function, is_formatted=piece.is_formatted)
 
 
 def _lasting(
     piece: Piece, exc: BaseException | None
-) -> tuple[Callable[[BaseException], FaultKey], BaseException] | tuple[()]:
+) -> tuple[Callable[[BaseException], FaultKey] | None, BaseException | None]:
     """Return what tells an exception whose code was compiled anew; nothing where a name or no frame tells the fault."""
     if exc is None or piece.custom_fingerprint or piece.fingerprint or exc_traceback(exc) is None:
-        return ()
+        return None, None
     return lasting_key, exc
 
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tocsin.capture import lead_up, records
 from tocsin.capture.anatomy import traceback
+from tocsin.capture.described import described_fields
 from tocsin.capture.exceptions import describe
 from tocsin.capture.frames import FrameCache
 from tocsin.capture.piece import Piece
 from tocsin.capture.present import present_of
 from tocsin.capture.requests import ALLOWED_HEADERS, RequestPolicy, from_environ
 from tocsin.complaints import complain
+from tocsin.config.revision import links_of
 from tocsin.config.settings import Settings
 from tocsin.event import limits
 from tocsin.event.environ import WORK
@@ -47,12 +49,16 @@ class Composer:
             hash_key=hash_key,
         )
         self._frames = FrameCache(
-            scrubber, app_modules=settings.app_modules, locals=_reader(scrubber) if settings.locals else None
+            scrubber,
+            app_modules=settings.app_modules,
+            locals=_reader(scrubber) if settings.locals else None,
+            link=links_of(settings),
         )
         said = {name: getattr(settings, name) for name in ("application", "environment", "release", "host")}
         self._tags = dict(settings.tags)
         self.describers: list[Describer] = []
         self._always: dict[str, Any] = {name: scrubber.name(value) for name, value in said.items()}
+        self._always["commit"] = settings.commit  # hexadecimal digits, which could only be taken for a secret
 
     def add_describer(self, describer: Describer) -> None:
         """Have ``describer`` fill in what only a framework knows, whenever an event of a request is made."""
@@ -93,21 +99,27 @@ class Composer:
             location=scrubber.text(piece.location, limits.PATH_CHARS),
             # The record's own come first: they count before the context's, also where there are too many.
             fields=scrubber.fields(
-                {**piece.fields, **present.fields, **piece.fields} if present.fields else piece.fields
+                described_fields(
+                    {**piece.fields, **present.fields, **piece.fields} if present.fields else piece.fields, scrubber
+                )
             ),
             custom_fingerprint=scrubber.name(piece.custom_fingerprint),
             prepared={} if piece.prepare is None else scrubber.prepared(piece.prepare()),
             **identity,
         )
 
-    def _request(self, environ: Mapping[str, Any] | None, status: int | None) -> Request | None:
-        if environ is None or WORK in environ:
-            return None
+    def describe(self, environ: Mapping[str, Any]) -> None:
+        """Have frameworks fill in what only they know of a request. Never raises."""
         for describer in self.describers:
             try:
                 describer(environ)
             except Exception as fault:  # noqa: BLE001 - a request without its route is better than no report
                 complain("describe", f"a request could not be described: {type_name(type(fault))}", fault)
+
+    def _request(self, environ: Mapping[str, Any] | None, status: int | None) -> Request | None:
+        if environ is None or WORK in environ:
+            return None
+        self.describe(environ)
         return from_environ(environ, self._scrubber, self._policy, status=status)
 
     def bare(self, kind: Kind, exc: BaseException | None, **identity: str) -> Event:

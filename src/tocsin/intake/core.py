@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tocsin.capture import records
+from tocsin.capture.call_sites import CallSites
 from tocsin.capture.lead_up import keep
 from tocsin.capture.piece import Piece
 from tocsin.capture.requests import find_environ, path_of
@@ -30,6 +31,7 @@ from tocsin.intake.capturer import BeforeSpool, Capturer
 from tocsin.intake.compose import Composer, Describer
 from tocsin.intake.left_out import LeftOut
 from tocsin.intake.mark import mark, recall, recall_members, strength
+from tocsin.intake.naming import Naming
 from tocsin.intake.process import Process, Processes, given_token, new_writer, token_of
 from tocsin.intake.told import TOLD
 from tocsin.render.page import ErrorPage
@@ -67,16 +69,18 @@ class Intake:
         self.settings = settings
         self.is_on = self.is_asleep = settings.mode == "production"
         self.watched_statuses = frozenset(str(s) for s in (*settings.warning_statuses, *settings.error_statuses))
-        self.scrubber = Scrubber(settings.mask_keys, is_on=settings.masking)
+        self.scrubber = Scrubber(settings.mask_keys, settings.masking_rules, is_on=settings.masking)
         self._composer = Composer(settings, self.scrubber, hash_key)
         self._undo: list[Callable[[], None]] = []
-        self.capturer = Capturer(self._composer, self.scrubber, before_spool, is_guest=bool(channel))
+        self.naming = Naming(settings, self.scrubber)
+        self.capturer = Capturer(self._composer, self.scrubber, before_spool, self.naming, is_guest=bool(channel))
         self.processes = Processes(lambda: new_writer(settings, folder, sink_identities, self.scrubber.name))
         self._on_wake = on_wake
         self.deaths: Deaths | None = None  # with the setting `deaths`
         self._channel = channel
         self._ignore = Ignore(settings.ignore)
         self._left_out = LeftOut(self._ignore)
+        self._call_sites = CallSites()
         self._page = ErrorPage(_custom_page(settings.error_page))
         if hasattr(os, "register_at_fork"):
             weak = weakref.WeakMethod(self._fall_asleep)  # the hook can't be taken back, and is not to keep us alive
@@ -114,8 +118,10 @@ class Intake:
             statuses = self.settings.warning_statuses, self.settings.error_statuses
             if not records.is_admitted(record, *statuses):
                 return None
-            piece = records.read(record, self.scrubber.covers)
+            piece = records.read(record, self.scrubber.hides)
             exc = records.exception_of(record)
+            if exc is None:
+                piece = self._call_sites.read(record, piece)
             environ = environ_of_request(record.__dict__.get("request"))  # Django's records have it
         except Exception as fault:  # noqa: BLE001 - promise 1: reporting never raises into the application
             return self._failed(fault)
@@ -133,7 +139,7 @@ class Intake:
         try:
             if self._ignore.covers_logger(records.name_of(record)):
                 return None
-            piece = records.read(record, self.scrubber.covers)
+            piece = records.read(record, self.scrubber.hides)
             known = record.__dict__.get("tocsin_fingerprint")
             piece = piece._replace(
                 kind="error" if is_told and piece.kind == "warning" else piece.kind,
@@ -187,7 +193,10 @@ class Intake:
             if exc is None:
                 return self.capturer.take(process, piece, None, environ)[0]
             if reason := self._left_out.reason(exc):
-                process.writer.tally(reason)
+                known = f"{self._channel} left out"  # a name of its own: an exception may be judged anew
+                if recall(exc, via, token_of(environ), known) is None:
+                    process.writer.tally(reason)
+                    mark(exc, "", "", 0, given_token(environ, process), (via,), known)
                 if type(environ) is dict:
                     environ.setdefault(COUNTED, reason)  # nor is an answer that a framework makes of it a report
                 return None
@@ -215,7 +224,7 @@ class Intake:
         """
         if self.is_on and self.settings.lead_up and not is_own_work() and TOLD not in record.__dict__:
             try:
-                keep(record, self.settings.lead_up, self.scrubber.covers)
+                keep(record, self.settings.lead_up, self.scrubber.hides)
             except Exception as fault:  # noqa: BLE001 - promise 1: a log call never raises on our account
                 self._failed(fault)
 
@@ -253,15 +262,16 @@ class Intake:
     def wake(self) -> None:
         """Start what must not start before the first request or event of a process."""
         self.is_asleep = False
+        self.naming.load()
         try:
             self.processes.current()
             self._on_wake()
         except Exception as fault:  # noqa: BLE001 - delivery is not worth a failed request
             complain("wake", f"delivery could not be started: {fault}", fault)
 
-    def announce(self, error_id: str, environ: Mapping[str, Any]) -> None:
-        """Log the one record that announces a captured exception which nobody else logs."""
-        announce(error_id, environ)
+    def announce(self, error_id: str, environ: Mapping[str, Any], *, is_shown: bool = False) -> None:
+        """Log the one record that announces a captured exception which nobody else logs in the application."""
+        announce(error_id, environ, is_shown=is_shown)
 
     def page(self, environ: Mapping[str, Any], error_id: str | None) -> tuple[str, list[tuple[str, str]], bytes]:
         """Return (status, headers, body) of the 500 page for a request."""

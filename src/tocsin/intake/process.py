@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from tocsin.config.fingerprintrules import rules_digest
 from tocsin.config.settings import Settings
 from tocsin.event.environ import TOKEN
 from tocsin.event.error_id import SUFFIXES
@@ -75,6 +76,8 @@ def new_writer(
         "python": sys.version.split()[0],
         "sinks": sorted(sink_identities),
     }
+    if rules := rules_digest(settings.fingerprint, settings.fingerprints):
+        about["fingerprints"] = rules
     max_bytes = int(settings.spool_max_mb * 1_048_576)
     return Writer(folder, about=about, max_bytes=max_bytes, is_synced=settings.fsync)
 

@@ -66,7 +66,7 @@ def test_fields_and_tags_are_masked_by_name_and_by_value(events: Captured) -> No
     with tocsin.context(password="hunter2", url="https://ada:hunter2@db/", tags={"api_key": "k-1", "odd": object()}):
         logger.error("within")
     assert "hunter2" not in str(events[0])
-    assert events[0].tags == {"api_key": "[masked]", "odd": "<object>"}
+    assert events[0].tags == {"api_key": "[masked: API key]", "odd": "<object>"}
 
 
 def test_an_exception_that_has_left_the_block_is_reported_with_what_held_where_it_was_raised(events: Captured) -> None:
@@ -318,7 +318,7 @@ def test_a_number_too_long_for_a_text_costs_no_report(events: Captured) -> None:
     with tocsin.context(tags={"huge": 10**5000, "password": "hunter2"}, huge=10**5000):
         logger.error("within")
     assert fields(events) == [{"huge": "<int of 16610 bits>"}]
-    assert dict(events[0].tags) == {"huge": "<int>", "password": "[masked]"}
+    assert dict(events[0].tags) == {"huge": "<int>", "password": "[masked: password]"}
 
 
 def test_of_too_many_fields_the_records_own_stay(events: Captured) -> None:

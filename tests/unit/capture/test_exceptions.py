@@ -14,7 +14,7 @@ from tocsin.capture.frames import FrameCache
 from tocsin.capture.messages import message_of
 from tocsin.event import limits
 from tocsin.event.model import ExceptionInfo
-from tocsin.event.scrub import MASK, Scrubber
+from tocsin.event.scrub import Scrubber
 
 
 def _describe(exc: BaseException) -> ExceptionInfo:
@@ -80,10 +80,11 @@ def test_message_is_what_python_shows(exc: BaseException) -> None:
     assert message_of(exc) == str(exc)
 
 
-def test_syntax_error_tells_file_line_and_text() -> None:
-    """Where the broken code is belongs to the message."""
+def test_syntax_error_tells_file_and_line() -> None:
+    """Where the broken code is belongs to the message; the code itself is the place that the exception names."""
     exc = _raised(compile, "x = 1\n  y ==\n", "/srv/app/conf.py", "exec")
-    assert message_of(exc) == "unexpected indent (conf.py, line 2)\n    y =="
+    assert message_of(exc) == "unexpected indent (conf.py, line 2)"
+    assert message_of(SyntaxError("odd", ("conf.py", None, 1, "  y ==\n"))) == "odd (conf.py)\n    y =="
 
 
 def test_message_runs_no_foreign_code() -> None:
@@ -157,7 +158,7 @@ def test_cycles_chains_groups_and_notes_are_bounded() -> None:
     noted = ValueError()
     noted.__notes__ = ["password=hunter2", Hostile(), *["n"] * 100]
     notes = _describe(noted).notes
-    assert notes[0] == f"password={MASK}"
+    assert notes[0] == "password=[masked: password]"
     assert len(notes) <= limits.NOTES
 
 
@@ -197,7 +198,42 @@ def test_hostile_exceptions_are_described() -> None:
 
 def test_messages_are_masked() -> None:
     """What an exception says of secrets is masked at once."""
-    assert _describe(ValueError("postgres://u:hunter2@db")).message == f"postgres://u:{MASK}@db"
+    assert _describe(ValueError("postgres://u:hunter2@db")).message == "postgres://u:[masked: password]@db"
+
+
+class _Validation(Exception):
+    """What FastAPI raises, by its name: its own text shows what was refused by its ``repr``."""
+
+    def __init__(self, errors: object) -> None:
+        self._errors = errors
+
+    def __str__(self) -> str:
+        raise AssertionError("it is not to be called")
+
+
+_Validation.__module__, _Validation.__qualname__ = "fastapi.exceptions", "ResponseValidationError"
+
+
+def test_a_validation_error_of_fastapi_says_what_is_wrong_and_where_and_shows_no_value() -> None:
+    one = {
+        "type": "float_parsing",
+        "loc": ("response", 0, "price"),
+        "msg": "Input should be a number",
+        "input": "hunter2",
+    }
+    assert message_of(_Validation([one])) == "1 validation error: response.0.price: Input should be a number"
+    assert message_of(_Validation((one, {"loc": [], "msg": "too short"}))) == (
+        "2 validation errors: response.0.price: Input should be a number; too short"
+    )
+    many = message_of(_Validation([one] * 1000))
+    assert many.startswith("1000 validation errors: ") and many.endswith("; and 990 more")
+
+
+@pytest.mark.parametrize(
+    "errors", [None, [], [None], [{"loc": "x", "msg": "y"}], [{"loc": ("x",), "msg": 1}], {"a": 1}]
+)
+def test_a_validation_error_that_cannot_be_read_has_no_message(errors: object) -> None:
+    assert message_of(_Validation(errors)) == ""
 
 
 def test_a_group_that_the_exception_was_taken_out_of_is_no_cause_of_it() -> None:

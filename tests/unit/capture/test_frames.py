@@ -17,7 +17,7 @@ from tocsin.capture.frames import FrameCache, in_app_rule
 from tocsin.capture.source import SourceCache
 from tocsin.event import limits
 from tocsin.event.model import Frame
-from tocsin.event.scrub import MASK, Scrubber
+from tocsin.event.scrub import Scrubber
 from tocsin.event.wire import frame_fragment
 
 
@@ -64,7 +64,7 @@ def test_source_is_masked_and_rendered_once(tmp_path: Path) -> None:
     cache = _cache()
     entry = _failed(source, str(file))
     frame = _get(cache, entry)
-    assert frame.source == f'password = "{MASK}"; 1 / 0'
+    assert frame.source == 'password = "[masked: password]"; 1 / 0'
     assert frame.fragment == frame_fragment(frame)
     assert "hunter2" not in json.dumps(json.loads(frame.fragment or ""))
     assert _get(cache, entry) is frame

@@ -130,11 +130,11 @@ def test_named_arguments_are_masked_by_their_names() -> None:
     """Once formatted they have no name any more, so they are masked before."""
     values = {"user": "bob", "password": "hunter2", "token": None, "n": 3, "pin": "4711"}
     record = _record("login %(user)s %(password)s %(token)s %(n)d %(pin)s", values)
-    assert records.text_of(record).message == "login bob [masked] None 3 4711"
+    assert records.text_of(record).message == "login bob [masked: password] None 3 4711"
     own = Scrubber(["pin"])
-    assert records.read(record, own.covers).message == "login bob [masked] None 3 [masked]"
+    assert records.read(record, own.hides).message == "login bob [masked: password] None 3 [masked: pin]"
     off = Scrubber(is_on=False)
-    assert records.read(record, off.covers).message == "login bob hunter2 None 3 4711"
+    assert records.read(record, off.hides).message == "login bob hunter2 None 3 4711"
     assert values["password"] == "hunter2"
 
 

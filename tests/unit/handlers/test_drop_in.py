@@ -195,7 +195,7 @@ def test_text_is_what_the_formatter_returns_masked(logger: logging.Logger, mail:
         logger.exception("no rate, password=hunter2 in %s", "/pay")
     (event,) = events(mail)
     assert event.prepared["text"].startswith(
-        "ERROR at shop.views\nno rate, password=[masked] in /pay\nTraceback (most recent call last):\n"
+        "ERROR at shop.views\nno rate, password=[masked: password] in /pay\nTraceback (most recent call last):\n"
     )
     assert event.prepared["text"].endswith("KeyError: 'CHF'")
     assert event.prepared["subject"] == "Application Error"
@@ -276,7 +276,7 @@ def test_masking_release_and_ignore_are_those_of_setup(
     except KeyError:
         logger.exception("ignored as well")
     (event,) = events(mail)
-    assert (event.application, event.release, event.prepared["text"]) == ("till", "1.4", "iban=[masked]")
+    assert (event.application, event.release, event.prepared["text"]) == ("till", "1.4", "iban=[masked: iban]")
     assert mail._reporter is not None
     assert mail._reporter.stats()["spool"].startswith(str(tmp_path / "own" / "handlers" / "SMTPHandler-"))
 

@@ -31,10 +31,14 @@ def event() -> Event:
 
 def test_texts_are_masked_by_value_and_tables_by_name() -> None:
     masked = Scrubber().event(event())
-    assert masked.prepared["text"] == "token=[masked] in /pay"
+    assert masked.prepared["text"] == "token=[masked: token] in /pay"
     assert "smith@example.org" not in masked.prepared["subject"]
     assert masked.prepared["priority"] == 11
-    assert masked.prepared["form"] == {"password": "[masked]", "msg": "amqp://shop:[masked]@queue/", "plain": "x"}
+    assert masked.prepared["form"] == {
+        "password": "[masked: password]",
+        "msg": "amqp://shop:[masked: password]@queue/",
+        "plain": "x",
+    }
 
 
 def test_masked_and_decoded_it_is_the_same() -> None:
@@ -53,7 +57,7 @@ def test_count_has_the_text_of_the_first_report_and_its_number() -> None:
     header = next(iter(segment_format.records(data, 0, is_final=False))).header
     assert header is not None
     entry = sighting_entry(Sighting(header, Origin("p1", 0, slot=3, count=37), 37, body), {}, event().timestamp)
-    assert json.loads(entry.line)["prepared"]["text"] == "token=[masked] in /pay"
+    assert json.loads(entry.line)["prepared"]["text"] == "token=[masked: token] in /pay"
     sent = message(entry, SinkContext("shop", "production", "web1"), Style(facility=1, max_bytes=1_400)).decode()
     assert sent.startswith("<11>1 ")
-    assert sent.endswith("] token=[masked] in /pay ×37")
+    assert sent.endswith("] token=[masked: token] in /pay ×37")

@@ -156,7 +156,7 @@ def test_it_is_masked_and_bounded_and_runs_no_code_of_the_application(
     with Told(spool) as told:
         told.visit(view)
     first, second, third = told.messages()
-    assert first == "login password=[masked]"
+    assert first == "login password=[masked: password]"
     assert "Odd" in second
     assert len(third) <= LEAD_UP_CHARS
 

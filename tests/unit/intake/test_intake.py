@@ -602,6 +602,16 @@ def test_a_500_that_a_framework_makes_of_an_ignored_exception_is_no_report(setup
     assert reporter.stats()["tallies"] == {"ignored": 1}
 
 
+def test_an_ignored_exception_that_a_framework_logs_too_is_tallied_once(setup: Any) -> None:
+    reporter = setup(ignore=["LookupError"])
+    exc = fault()
+    for times in (1, 2):
+        reporter.report(exc)
+        logging.getLogger("framework").error("it failed", exc_info=exc)
+        assert reporter.stats()["tallies"] == {"ignored": times}  # by the same ways once more, it has happened again
+    assert Spooled(reporter).total == 0
+
+
 def test_code_that_is_compiled_anew_for_each_error_is_one_fault(setup: Any) -> None:
     """Template engines make a traceback of their own for each error: no two have a code object in common."""
     reporter = setup()

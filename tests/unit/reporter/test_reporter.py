@@ -19,6 +19,7 @@ import tocsin
 from tocsin import reporter as reporters
 from tocsin.cli.destinations import build_sinks
 from tocsin.config.load import load
+from tocsin.reporter.reporter import _build_sinks
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ def test_the_debugger_is_refused_in_production(config: dict[str, Any]) -> None:
 def test_sinks_are_given_what_masks_as_the_settings_say(config: dict[str, Any], builder: str) -> None:
     """What a server answers may quote what it was sent; sinks mask it before anybody is shown it."""
     settings = load({**config, "sinks": ["syslog+udp://127.0.0.1"], "mask_keys": ["pet"]}, {}, {})
-    sinks = reporters._build_sinks(settings)[0] if builder == "reporter" else build_sinks(settings)
+    sinks = _build_sinks(settings)[0] if builder == "reporter" else build_sinks(settings)
     masked = sinks[0].sink._context.mask("password=hunter2 pet=rex")  # type: ignore[attr-defined]
     assert "hunter2" not in masked
     assert "rex" not in masked
@@ -282,7 +283,7 @@ def test_a_dead_mail_server_is_told_by_the_other_sinks(
     assert not reporter.flush(3)
     told = [line for line in lines(tmp_path) if line["logger"] == "tocsin.delivery"]
     assert len(told) == 1
-    assert "mail:127.0.0.1:1/[masked] has failed since" in told[0]["message"]
+    assert "mail:127.0.0.1:1/[masked: e-mail address] has failed since" in told[0]["message"]
     reporter.close(0)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tocsin.config.setting import parse_table
 from tocsin.event.errors import ConfigError
 from tocsin.event.model import Event, ExceptionInfo
-from tocsin.event.notice import IssueReport, Notice
+from tocsin.event.notice import Commit, IssueReport, Notice
 from tocsin.routing.episodes import Policy
 from tocsin.sinks.base import NoticeSink, SinkContext
 from tocsin.sinks.endpoint import is_loopback
@@ -358,7 +358,8 @@ def test_any_text_makes_a_valid_mail(first: str, second: str, third: str) -> Non
     issue = IssueReport(first, second, "error", third, first, second, 3, 3, 3, AT, AT, AT, third, first)
     exception = ExceptionInfo(third, first, notes=(second,))
     sample = Event("error", third, 40, AT, first, message=second, exception=exception, error_id=third)
-    told = Notice(first, "new", AT, second, third, (issue, IssueReport(*_fields(issue)[:-1], sample)))
+    full = replace(issue, sample=sample, introduced=Commit(third, AT, first, f"https://{second}"))
+    told = Notice(first, "new", AT, second, third, (issue, full))
     raw = compose(told, "tocsin@example.org", TO)
     assert raw.isascii()
     assert b"\n" not in raw.replace(b"\r\n", b"")
@@ -378,7 +379,3 @@ def test_any_text_makes_a_valid_mail(first: str, second: str, third: str) -> Non
         "MIME-Version",
         "Content-Type",
     }
-
-
-def _fields(issue: IssueReport) -> list[Any]:
-    return [getattr(issue, name) for name in IssueReport.__slots__]

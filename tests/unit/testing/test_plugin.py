@@ -175,7 +175,7 @@ def test_settings_come_from_the_fixture_and_the_nearest_mark(run: Run) -> None:
     @pytest.mark.tocsin(release="2")
     def test_settings(tocsin_events):
         logging.getLogger("shop").error("iban=DE12")
-        event = tocsin_events.assert_one(match=r"iban=\\[masked\\]")
+        event = tocsin_events.assert_one(match=r"iban=\\[masked: iban\\]")
         assert (event.application, event.release) == ("shop", "2")
     """).assert_outcomes(passed=1)
 
