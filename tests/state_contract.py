@@ -379,6 +379,8 @@ class StateContract:
         assert [each.error_id for each in state.samples("v1:a1", 5)] == ["A2A2A2-2222"]
         assert state.untold("mail:ops", since=start) == ((issue, state.told("mail:ops", "v1:a1")),)
         assert state.identities(["v2:a2", "v1:a1", "v2:b"]) == {"v2:a2": "v1:a1"}
+        assert state.called("v2:a2") == state.called("v1:a1") == {"v1:a1", "v2:a2"}
+        assert state.called("v2:b") == {"v2:b"}
         state.mute("v2:a2", start + timedelta(days=1))
         assert state.issue("v1:a1").muted_until == start + timedelta(days=1)
 

@@ -137,3 +137,18 @@ def test_rewriting_keeps_the_program() -> None:
         "print(ast.dump(ast.parse(lower).body[-1]) == ast.dump(ast.parse(source).body[0]), len(lower) > 300)\n"
     )
     assert in_grouping(code) == "True True\nTrue True\nTrue True\n"
+
+
+def test_final_families_are_recognised_as_promised() -> None:
+    """An F1 of 0.98, a precision of 0.99, and ahead of every other rule, of what this machine can play."""
+    for library in ("flask", "django", "fastapi", "celery", "sqlalchemy"):
+        pytest.importorskip(library)
+    done = run("--set", "final")
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in done.stdout.splitlines() if "|" in line]
+    figures = {row[0]: [float(cell) for cell in row[1:4]] for row in rows if row[1][:1].isdigit()}
+    precision, _, f1 = figures.pop("tocsin")
+    assert precision >= 0.99
+    assert f1 >= 0.98
+    assert len(figures) == 6
+    assert f1 > max(other for _, _, other in figures.values())

@@ -19,11 +19,11 @@ from tocsin.cli.console import DIM, GREEN, RED, YELLOW, Console
 from tocsin.cli.destinations import build_sinks
 from tocsin.cli.place import load_settings, settings_place
 from tocsin.cli.words import size
-from tocsin.config.fingerprintrules import function_name
+from tocsin.config.fingerprint_rules import function_name
 from tocsin.config.settings import Settings
 from tocsin.event import error_id, wire
 from tocsin.event.errors import StoreError
-from tocsin.event.fingerprint import fingerprint
+from tocsin.event.identity.fingerprint import fingerprint
 from tocsin.event.model import Event
 from tocsin.event.notice import Notice
 from tocsin.routing.opening import state_place, try_state

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from tocsin.config.load import absolute_paths
 from tocsin.config.settings import Settings, SinkTable
 from tocsin.event.errors import ConfigError
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.sinks.base import SinkContext
 from tocsin.sinks.registry import BuiltSink, build, from_url
 

@@ -13,10 +13,10 @@ from tocsin.cli.fault import Wanted, wanted
 from tocsin.cli.lookup import LookedUp, look_up
 from tocsin.cli.place import Place, existing_place
 from tocsin.cli.words import issue_name, number
-from tocsin.config.fingerprintrules import function_name
+from tocsin.config.fingerprint_rules import function_name
 from tocsin.event import error_id
-from tocsin.event.fingerprint import Part, explain, fingerprint, former
-from tocsin.event.fingerprintrules import FingerprintRules, seen_in
+from tocsin.event.identity.fingerprint import Part, explain, fingerprint, former
+from tocsin.event.identity.own_rules import FingerprintRules, seen_in
 from tocsin.event.model import Event, ExceptionInfo
 from tocsin.render import harmless
 from tocsin.render.facts import innermost, occasion

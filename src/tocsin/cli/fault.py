@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from tocsin.routing.issues import Issue
 from tocsin.routing.state import State
 from tocsin.spool.format import Header
 
-__all__ = ["Wanted", "matching", "wanted"]
+__all__ = ["Wanted", "all_names", "matching", "wanted"]
 
 # Its beginning is told from an error id by its `v1:`, or by being longer than one.
 _FINGERPRINT: Final = re.compile(r"v(\d+):([0-9a-f]{4,32})|(?!v)()([0-9a-f]{12,32})")
@@ -25,13 +25,15 @@ _LOOK_ALIKES: Final = frozenset("01ILOS")
 class Wanted:
     """Hold what was asked for: an issue's prefix and perhaps an occurrence's suffix, or a fingerprint's beginning.
 
-    ``version`` is the fingerprint's, such as ``v1``, "" where only digits were given.
+    ``version`` is the fingerprint's, such as ``v1``, "" where only digits were given. ``others`` are fingerprints that
+    the same issue has by other rules; see `all_names`.
     """
 
     prefix: str
     suffix: str = ""
     digits: str = ""
     version: str = ""
+    others: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         if self.fingerprint:
@@ -60,6 +62,8 @@ class Wanted:
 
     def fits(self, fingerprint: str) -> bool:
         """Tell whether a fingerprint may be the one that was asked for."""
+        if fingerprint in self.others:
+            return True
         if not self.digits:
             return error_id.prefix(fingerprint) == self.prefix
         version, _, digits = fingerprint.rpartition(":")
@@ -77,6 +81,14 @@ def wanted(text: str) -> Wanted:
         return Wanted(*error_id.parse(text))
     except DecodeError as fault:
         raise ConfigError(str(fault)) from fault
+
+
+def all_names(state: State | None, what: Wanted) -> Wanted:
+    """Return what was asked for, with every fingerprint that its issues are counted under."""
+    if state is None:
+        return what
+    names = (name for issue in matching(state, what) for name in state.called(issue.fingerprint))
+    return replace(what, others=frozenset(names))
 
 
 def matching(state: State, what: Wanted) -> tuple[Issue, ...]:

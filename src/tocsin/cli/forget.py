@@ -9,16 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tocsin.cli.books import opened_state
 from tocsin.cli.command import Command, duration, with_place
 from tocsin.cli.console import BOLD, Console
-from tocsin.cli.fault import wanted
-from tocsin.cli.forget_files import forget_in_file, holds
-from tocsin.cli.forget_spool import Taken, forget_in_flights, forget_in_letters, forget_in_segments
-from tocsin.cli.forget_state import forget_in_state
+from tocsin.cli.fault import all_names, wanted
+from tocsin.cli.forgetting.files import forget_in_file, holds
+from tocsin.cli.forgetting.out_of_reach import out_of_reach
+from tocsin.cli.forgetting.spool import Taken, forget_in_flights, forget_in_letters, forget_in_segments
+from tocsin.cli.forgetting.state import forget_in_state
+from tocsin.cli.forgetting.whom import LEAST_CHARS, Whom, canonical_address
 from tocsin.cli.kept_files import file_sinks, written_files
-from tocsin.cli.out_of_reach import out_of_reach
 from tocsin.cli.place import Place, existing_place, handler_spools
-from tocsin.cli.whom import LEAST_CHARS, Whom, canonical_address
 from tocsin.cli.words import number, table
 from tocsin.event.errors import ConfigError, StoreError
 from tocsin.render import harmless
@@ -81,6 +82,12 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     whom = _whom(options, console)
     where = existing_place(options, console)
     where.folder.require_owner()
+    if whom.fault is not None:
+        try:
+            with opened_state(where, console) as state:
+                whom = replace(whom, fault=all_names(state, whom.fault))
+        except StoreError as fault:  # what can be forgotten elsewhere is, and the state's own fault is told there
+            console.note(f"only what has this very name is looked for: {fault}")
     done: dict[str, _Done] = {}
     left: list[Path] = []
     for _ in range(1 if options.dry_run else _ROUNDS):

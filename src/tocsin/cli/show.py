@@ -21,9 +21,9 @@ from tocsin.cli.words import ago, issue_members, issue_name, kind, number
 from tocsin.delivery.introduced import blame_of, commit_of
 from tocsin.event import wire
 from tocsin.event.errors import ConfigError, StoreError
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event
 from tocsin.event.notice import Commit
-from tocsin.event.scrub import Scrubber
 from tocsin.render import harmless, when
 from tocsin.render.facts import occasion
 from tocsin.render.facts import what as what_happened

@@ -10,7 +10,7 @@ from typing import Final
 from tocsin.cli.command import Command
 from tocsin.cli.console import Console
 from tocsin.cli.words import number
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.provenance.history import Stamped, stamp_of
 from tocsin.provenance.stamp import STAMP_FILE
 

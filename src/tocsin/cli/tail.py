@@ -6,12 +6,15 @@ import argparse
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from tocsin.cli.books import opened_state
 from tocsin.cli.choice import Choice, add_choice, choice_of
 from tocsin.cli.command import Command, with_place
 from tocsin.cli.console import BOLD, CYAN, DIM, RED, YELLOW, Console
+from tocsin.cli.fault import all_names
 from tocsin.cli.follow import Follower, Loss, Seen
 from tocsin.cli.lately import Lately
 from tocsin.cli.place import existing_place
@@ -45,7 +48,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     choice = choice_of(options)
-    folder = existing_place(options, console).folder
+    where = existing_place(options, console)
+    if choice.fault is not None:
+        with opened_state(where, console) as state:
+            choice = replace(choice, fault=all_names(state, choice.fault))
+    folder = where.folder
     shown = _Shown(choice, console, is_full=options.full, is_json=options.json)
     try:
         follower = Follower(folder)

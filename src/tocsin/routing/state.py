@@ -187,6 +187,10 @@ class State(Protocol):
         """Return which of the fingerprints are an alias, and of which issue's own fingerprint."""
         ...
 
+    def called(self, fingerprint: str) -> frozenset[str]:
+        """Return every fingerprint that the issue of one is counted under, its own and its aliases."""
+        ...
+
     def rules_since(self, rules: str, at: datetime) -> datetime:
         """Return when the application's own rules, by their digest, were first seen: now, if they never were."""
         ...

@@ -15,7 +15,7 @@ import pytest
 
 from tocsin.cli import main
 from tocsin.event import error_id, wire
-from tocsin.event.fingerprint import fingerprint
+from tocsin.event.identity.fingerprint import fingerprint
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request
 from tocsin.spool.folder import Folder
 from tocsin.spool.generation import Place

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.event.fingerprint import explain, fingerprint, former
+from tocsin.event.identity.fingerprint import explain, fingerprint, former
 from tocsin.event.model import ExceptionInfo, Frame
 
 CART = Frame("shop.cart", "add", "/srv/shop/cart.py", 30, "    item = cart[number]", ())

@@ -18,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.capture.requests import RequestPolicy, from_environ
-from tocsin.cli.blank import padded
-from tocsin.cli.whom import Whom, client_hash, user_hash
+from tocsin.cli.forgetting.blank import padded
+from tocsin.cli.forgetting.whom import Whom, client_hash, user_hash
 from tocsin.delivery.dead_letters import DeadLetters
 from tocsin.event import wire
+from tocsin.event.identity.fingerprint import former
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event, ExceptionInfo, LogLine, Request, Task
 from tocsin.event.notice import IssueReport, Notice
-from tocsin.event.scrub import Scrubber
 from tocsin.routing.opening import open_state
 from tocsin.routing.state import Pending
 from tocsin.sinks.base import Refused
@@ -167,6 +168,26 @@ def test_fault_is_forgotten_by_error_id_half_of_it_or_fingerprint(full: Any, cal
     again = call("forget", issue["fingerprint"], "--config", str(configuration))
     assert again.code == 1
     assert "not forgotten already" in again.err
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_fault_is_forgotten_under_every_name_that_its_issue_has(
+    full: Any, call: Any, new_event: Any, configuration: Path, asked: int
+) -> None:
+    """The rules of fingerprints changed while it was open: error ids of before and after are of one issue."""
+    spool, event = full["spool"], everywhere(new_event("OverflowError"))
+    older = spool.add(replace(event, fingerprint=former(event)[0]), 11)
+    call("issues", "--config", str(configuration))
+    names = (older, spool.add(event, 12))
+    call("issues", "--config", str(configuration))
+    assert names[0][:6] != names[1][:6]
+    for command in (
+        ("tail", "--no-follow", "--json", "--fault", names[asked][:6]),
+        ("forget", names[asked][:6], "--json"),
+    ):
+        answer = call(*command, "--config", str(configuration))
+        assert answer.code == 0
+        assert all(name in answer.out for name in names)
 
 
 def test_user_is_forgotten_by_id_and_by_its_hash(spool: Any, call: Any, new_event: Any) -> None:

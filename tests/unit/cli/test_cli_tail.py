@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tocsin.cli import follow, lately, tail
-from tocsin.event.fingerprint import fingerprint
+from tocsin.event.identity.fingerprint import fingerprint
 from tocsin.event.model import ExceptionInfo, Request, Task
 from tocsin.spool.writer import Writer
 

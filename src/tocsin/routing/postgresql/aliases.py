@@ -43,6 +43,14 @@ class AliasTables(Connection):
         )
         return {row[0]: row[1] for row in rows}
 
+    def called(self, fingerprint: str) -> frozenset[str]:
+        """Return every fingerprint that the issue of one is counted under, its own and its aliases."""
+        issue = self._identity(fingerprint)
+        if not self._has_aliases:
+            return frozenset({issue})
+        select = "SELECT fingerprint FROM tocsin_state_aliases WHERE scope = %s AND issue = %s"
+        return frozenset({issue, *(row[0] for row in self._rows(select, (self._scope, issue)))})
+
     @property
     def _has_aliases(self) -> bool:
         return self._tables_version >= _ALIASES_SINCE  # else a command looks before a leader of this version

@@ -34,6 +34,12 @@ class AliasTables(Connection):
             self._rows(f"SELECT fingerprint, issue FROM aliases WHERE fingerprint IN ({_marks(wanted)})", wanted)
         )
 
+    def called(self, fingerprint: str) -> frozenset[str]:
+        """Return every fingerprint that the issue of one is counted under, its own and its aliases."""
+        issue = self._identity(fingerprint)
+        rows = self._rows("SELECT fingerprint FROM aliases WHERE issue = ?", (issue,)) if self._has_aliases else ()
+        return frozenset({issue, *(row[0] for row in rows)})
+
     @property
     def _has_aliases(self) -> bool:
         return self._version >= _ALIASES_SINCE  # else a command looks before the first delivery of this version

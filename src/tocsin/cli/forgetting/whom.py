@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
-from tocsin.cli.blank import IDENTITY
 from tocsin.cli.choice import texts
 from tocsin.cli.fault import Wanted
+from tocsin.cli.forgetting.blank import IDENTITY
 from tocsin.event.errors import ConfigError
 
 __all__ = ["Whom", "canonical_address", "client_hash", "user_hash"]

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tocsin import system
-from tocsin.cli.blank import blanked, padded
-from tocsin.cli.whom import Whom
+from tocsin.cli.forgetting.blank import blanked, padded
+from tocsin.cli.forgetting.whom import Whom
 from tocsin.event import error_id
 from tocsin.spool import format as segment_format
 from tocsin.spool.folder import Folder

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tocsin.cli.blank import blanked
-from tocsin.cli.forget_spool import Taken
+from tocsin.cli.forgetting.blank import blanked
+from tocsin.cli.forgetting.spool import Taken
+from tocsin.cli.forgetting.whom import Whom
 from tocsin.cli.place import Place
-from tocsin.cli.whom import Whom
 from tocsin.event import limits
 from tocsin.routing.forgetting import Forgetting, Gone
 from tocsin.routing.opening import has_state

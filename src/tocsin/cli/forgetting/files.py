@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tocsin import system
-from tocsin.cli.blank import padded
-from tocsin.cli.forget_spool import Taken
-from tocsin.cli.whom import Whom
+from tocsin.cli.forgetting.blank import padded
+from tocsin.cli.forgetting.spool import Taken
+from tocsin.cli.forgetting.whom import Whom
 
 __all__ = ["forget_in_file", "holds"]
 
