@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from plot import Plot
+from plot import NO_DATABASE, Plot
 from stage import Kill, Stage
 from visitors import Answer, Visit, Visitors
 
@@ -49,7 +49,7 @@ def play_whole(stage: Stage, plot: Plot, tell: Callable[[str], None]) -> Played:
         visitors.visit(visit, "scanner")
     tell("every fault for the first time; then the database is taken away")
     _each_once(visitors, plot)
-    faults = len(plot.faults()) + len(plot.faults_without_database())
+    faults = len(plot.faults()) + 1  # … and that the database is away
     _wait_for(lambda: len(stage.mailbox.mails) >= faults, _MAIL_WAIT_S)
     tell("a crowd meets the same faults again")
     kill = _storm(stage, visitors, plot, tell)
@@ -62,7 +62,7 @@ def _each_once(visitors: Visitors, plot: Plot) -> None:
     for visit in (*plot.faults().values(), *plot.warnings().values()):
         visitors.visit(visit, "eve")
     visitors.visit(plot.database(is_there=False), "operator")
-    for visit in plot.faults_without_database().values():
+    for visit in plot.without_database():
         visitors.visit(visit, "eve")
     visitors.visit(plot.database(is_there=True), "operator")
 
@@ -75,7 +75,7 @@ def _storm(stage: Stage, visitors: Visitors, plot: Plot, tell: Callable[[str], N
     tell(f"worker {kill.worker_id} is killed (SIGKILL), requests go on")
     _join(threads)
     visitors.visit(plot.database(is_there=False), "operator")
-    _join(_crowd(visitors, list(plot.faults_without_database().values()), _STORM_ROUNDS))
+    _join(_crowd(visitors, plot.without_database(), _STORM_ROUNDS))
     visitors.visit(plot.database(is_there=True), "operator")
     return kill
 
@@ -103,5 +103,5 @@ def _wait_for(condition: Callable[[], bool], timeout_s: float) -> None:
 
 
 def _played(visitors: Visitors, plot: Plot, marker: str, kill: Kill | None) -> Played:
-    faults = frozenset({*plot.faults(), *plot.faults_without_database()})
+    faults = frozenset({*plot.faults(), NO_DATABASE})
     return Played(visitors.answers, faults, frozenset(plot.warnings()), marker, kill)

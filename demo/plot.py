@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from planted import Planted
 from visitors import Visit
 
-__all__ = ["Plot"]
+__all__ = ["NO_DATABASE", "Plot"]
 
+#: The fault that the shop tells the oracle, where its database is away.
+NO_DATABASE: Final = "no-database"
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -52,12 +55,9 @@ class Plot:
             "catalogue": self._visit("/catalogue.csv"),
         }
 
-    def faults_without_database(self) -> dict[str, Visit]:
-        """Return what breaks once the database is away."""
-        return {
-            "no-database-for-shop.orders": self._visit("/orders", headers=_JSON),
-            "no-database-for-shop.order": self._visit("/order", "POST", self._order("kettle"), _FORM),
-        }
+    def without_database(self) -> tuple[Visit, ...]:
+        """Return what breaks once the database is away: one fault, `NO_DATABASE`, whichever page comes upon it."""
+        return self._visit("/orders", headers=_JSON), self._visit("/order", "POST", self._order("kettle"), _FORM)
 
     def warnings(self) -> dict[str, Visit]:
         """Return what is fishy and breaks nothing."""

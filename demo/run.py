@@ -88,7 +88,7 @@ def _introduce(stage: Stage, plot: Plot, screen: Screen) -> None:
     time.sleep(2.5)
     screen.title("the database is taken away, and somebody has a look at the orders")
     visitors.visit(plot.database(is_there=False), "operator")
-    for visit in plot.faults_without_database().values():
+    for visit in plot.without_database():
         visitors.visit(visit, "ada")
     visitors.visit(plot.database(is_there=True), "operator")
     time.sleep(2.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tocsin.event.marks import MASK, MASKED
+from tocsin.event.masking.marks import MASK, MASKED
 
 __all__ = ["bare"]
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from http_receiver import HttpReceiver
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event import error_id
 from tocsin.event.model import Event, ExceptionInfo
 from tocsin.event.notice import Notice, Reason

@@ -24,8 +24,8 @@ from facts import cleansed, facts_of
 from stage import Seen
 from tocsin.capture.piece import Piece
 from tocsin.config.load import load
-from tocsin.event.fingerprint import fingerprint
-from tocsin.event.scrub import Scrubber
+from tocsin.event.identity.fingerprint import fingerprint
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.intake.compose import Composer
 
 __all__ = ["main"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from servers import Lines, serving
 
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event import wire
 from tocsin.event.model import Event
 from tocsin.event.notice import Notice

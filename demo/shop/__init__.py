@@ -10,7 +10,7 @@ import logging
 import os
 from pathlib import Path
 
-from flask import Flask, request
+from flask import Flask
 
 import tocsin
 from shop.oracle import Oracle
@@ -28,8 +28,6 @@ def create_app() -> Flask:
     app = Flask("shop")
     app.extensions["oracle"] = Oracle(folder / "faults.txt")
     dsn = os.environ.get("SHOP_DSN", "sqlite:///shop.sqlite")
-    app.extensions["store"] = Store(
-        folder / "shop.sqlite", dsn, lambda: about_to(f"no-database-for-{request.endpoint}")
-    )
+    app.extensions["store"] = Store(folder / "shop.sqlite", dsn, lambda: about_to("no-database"))
     app.register_blueprint(routes)
     return tocsin.install(app)

@@ -8,6 +8,7 @@ The floors, from the top; each imports only what is below it:
     testing        what applications and sink authors use in their tests
     reporter       the composition root in the application
     integrations   wsgi, asgi, flask …: the only framework-aware code
+    receiver       what other hosts' leaders deliver in; a spool for each application out
     intake         occurrence in; one counter increment or one spooled record, and an error id, out
     delivery       the leader: what is spooled in; entries and notices out, by cursors
     routing        issues, episodes, routes: decisions, and the state they rest on
@@ -17,8 +18,10 @@ The floors, from the top; each imports only what is below it:
     capture        exceptions, requests, records → an Event
     render         an Event or a Notice → text, HTML, terminal, the 500 page
     config         one table of settings, and where their values come from
+    provenance     where the code comes from: the commit that runs, links, the commit of a line
     complaints     our own failures, told on stderr and `tocsin.internal`
     event          the vocabulary: model, bounds, identity, masking, bytes. Pure
+    system         what operating systems do differently
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from tocsin.bootstrap import install, report, setup, watch
     from tocsin.capture.context import context
-    from tocsin.capture.describers import describer
+    from tocsin.capture.describers.registry import describer
     from tocsin.capture.identity import fingerprint
     from tocsin.capture.marked import sensitive
     from tocsin.event.errors import ConfigError, DecodeError, DeliveryError, StoreError, TocsinError
@@ -72,7 +75,7 @@ _HOMES = {
     "StoreError": "tocsin.event.errors",
     "TocsinError": "tocsin.event.errors",
     "context": "tocsin.capture.context",
-    "describer": "tocsin.capture.describers",
+    "describer": "tocsin.capture.describers.registry",
     "fingerprint": "tocsin.capture.identity",
     "install": "tocsin.bootstrap",
     "report": "tocsin.bootstrap",

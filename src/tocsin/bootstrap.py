@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from tocsin import reporter as reporters
+from tocsin.capture.frames import in_app_rule, module_of
 from tocsin.complaints import say
 from tocsin.config.load import load
 from tocsin.config.loggers import all_loggers, is_handled_elsewhere
@@ -46,12 +49,34 @@ def setup(
     if present is not None and present.is_substitute:
         return present
     settings = load(config, overrides, os.environ, check_sinks=faults_of)
-    reporter = reporters.establish(settings, before_spool, sys._getframe(1).f_code.co_filename)
+    reporter = reporters.establish(settings, before_spool, _application_file(sys._getframe(1)))
     if root_handler and settings.mode != "off" and not _has_handler():
         _add_root_handler(reporter)
     if settings.mode == "production" and settings.lead_up:
         _add_lead_up(reporter)
     return reporter
+
+
+def _application_file(caller: FrameType) -> str:
+    """Return the file of the code that calls `setup`, "" where it is nobody's.
+
+    Where tocsin itself does, in the name of Django's or Pyramid's settings, it is the innermost of the application's
+    that led there, such as `wsgi.py`. A command beside the interpreter (`celery`) is none of the application's.
+    """
+    if not _is_ours(caller):
+        return caller.f_code.co_filename
+    is_in_app, commands = in_app_rule(), Path(sys.executable).parent
+    frame = caller.f_back
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not _is_ours(frame) and is_in_app(module_of(frame), file) and Path(file).parent != commands:
+            return file
+        frame = frame.f_back
+    return ""
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return module_of(frame).partition(".")[0] == "tocsin"
 
 
 def install(app: _T) -> _T:

@@ -18,7 +18,7 @@ from typing import Final
 
 from tocsin import system
 from tocsin.event import limits
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.typename import type_name
 from tocsin.system.interrupts import let_present_through, let_through
 

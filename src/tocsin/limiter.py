@@ -27,8 +27,8 @@ class Entry:
     empty at first; they outlive an idle time, but not eviction.
 
     Where several faults share a key, its entry has a ``refine`` and counts nothing itself; there is an entry
-    (``is_refined``) for each value of that, and one (``is_rest``) for all past `REFINED_KEYS` of them. ``is_alone`` says
-    that it was looked for and there are no others, so that nobody need look again.
+    (``is_refined``) for each value of that, and one (``is_rest``) for all past `REFINED_KEYS` of them. It
+    ``is_alone`` where others were looked for and there are none, so that nobody need look again.
     """
 
     __slots__ = (

@@ -13,8 +13,8 @@ from fuzzing import Choices, main, watched
 with watched():
     from tocsin.capture.requests import RequestPolicy, from_environ
     from tocsin.event import limits, wire
+    from tocsin.event.masking.scrub import Scrubber
     from tocsin.event.model import Request
-    from tocsin.event.scrub import Scrubber
 
 _KEYS = (
     "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME",

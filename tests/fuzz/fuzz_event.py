@@ -17,8 +17,8 @@ with watched():
     from tocsin.delivery.sightings import Sighting
     from tocsin.event import wire
     from tocsin.event.errors import DecodeError
+    from tocsin.event.masking.scrub import Scrubber
     from tocsin.event.model import Event, ExceptionInfo, Frame, LogLine, Request, Task
-    from tocsin.event.scrub import Scrubber
     from tocsin.render.facts import culprit, facts, what, where
     from tocsin.render.terminal import event_terminal
     from tocsin.render.text import event_text

@@ -11,8 +11,8 @@ from fuzzing import Choices, main, watched
 
 with watched():
     from tocsin.event import limits
-    from tocsin.event.ownrules import MaskingRule
-    from tocsin.event.scrub import Scrubber
+    from tocsin.event.masking.own_rules import MaskingRule
+    from tocsin.event.masking.scrub import Scrubber
 
 _PIECES = (
     "password", "=", ":", " ", "'", '"', "[masked]", "…", "%25", "%3D", "%", "token", "Bearer ", "://u:p@h/", "--",

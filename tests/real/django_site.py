@@ -431,13 +431,18 @@ def word(number: int) -> str:
     return "".join("abcdefghij"[int(digit)] for digit in str(number))
 
 
+def own_words(place: str, number: int) -> str:
+    """Return a message of its own for each number. Written within the log call it would be one, whatever it holds."""
+    return f"{place} of {word(number)}"
+
+
 async def gate(request: Any, number: int, of: int) -> Any:
     """Wait until all are there; then report from here and from a thread, and fail."""
     (FOLDER / f"gate-{number}").touch()
     while len(list(FOLDER.glob("gate-*"))) < of:
         await asyncio.sleep(0.01)
-    logger.error(f"task of {word(number)}")
-    await asyncio.to_thread(logger.error, f"thread of {word(number)}")
+    logger.error(own_words("task", number))
+    await asyncio.to_thread(logger.error, own_words("thread", number))
     raise ValueError("gate")
 
 
@@ -445,7 +450,7 @@ def gate_now(request: Any, number: int, of: int) -> Any:
     (FOLDER / f"gate-{number}").touch()
     while len(list(FOLDER.glob("gate-*"))) < of:
         time.sleep(0.01)
-    logger.error(f"view of {word(number)}")
+    logger.error(own_words("view", number))
     raise ValueError("gate")
 
 

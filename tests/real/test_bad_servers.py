@@ -11,7 +11,7 @@ import pytest
 from bad_servers import BAD, bad_server, silent
 from ports import free_port
 
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.sinks import registry
 from tocsin.sinks.base import Outcome, SinkContext, Unavailable, takes_entries
 from tocsin.testing import HOSTILE

@@ -79,9 +79,9 @@ class Shop:
         self.older = folder / "older"
         package = self.older / "tocsin"
         shutil.copytree(Path(tocsin.__file__).parent, package, ignore=shutil.ignore_patterns("*.pyc"))
-        rules = package / "event/fingerprint.py"
+        rules = package / "event/identity/fingerprint.py"
         rules.write_text(
-            f"{rules.read_text()}\n\nfrom tocsin.event.fingerprint_v1 import fingerprints\n\n"
+            f"{rules.read_text()}\n\nfrom tocsin.event.identity.fingerprint_v1 import fingerprints\n\n"
             'VERSION = "v1"\nfingerprint = lambda event: fingerprints(event)[0]\nformer = lambda event: ()\n'
         )
         segments = package / "spool/format.py"

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("apprise", reason="no apprise; pip install apprise")
 
 from http_receiver import HttpReceiver, http_receiver
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.sinks import registry
 from tocsin.sinks.base import Accepted, SinkContext, Unavailable

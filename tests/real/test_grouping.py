@@ -145,7 +145,8 @@ def test_final_families_are_recognised_as_promised() -> None:
         pytest.importorskip(library)
     done = run("--set", "final")
     assert done.returncode == 0, done.stderr
-    rows = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in done.stdout.splitlines() if "|" in line]
+    lines = [line for line in done.stdout.splitlines() if "|" in line]
+    rows = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in lines]
     figures = {row[0]: [float(cell) for cell in row[1:4]] for row in rows if row[1][:1].isdigit()}
     precision, _, f1 = figures.pop("tocsin")
     assert precision >= 0.99

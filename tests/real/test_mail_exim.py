@@ -14,7 +14,7 @@ from exim import PASSWORD, USER
 
 from broken_shop import CURRENCY_ERROR, ERROR, TRACEBACK, hostile_notice, issue, notice
 from tocsin.config.setting import parse_table
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.delivery.leader import Leader
 from tocsin.event import wire
 from tocsin.event.notice import Activity

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tocsin.event.ownrules import MaskingRule, fault_of
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.own_rules import MaskingRule, fault_of
+from tocsin.event.masking.scrub import Scrubber
 
 PIECES = (
     "password=", "password: ", "a=b ", "://", "u:p@", "%25", "%3D", "'", '"', "\\'", "((", "--p ", "-----BEGIN ",

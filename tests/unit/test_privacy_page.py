@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import inventory
-from tocsin.cli.out_of_reach import _WORDS
+from tocsin.cli.forgetting.out_of_reach import _WORDS
 from tocsin.config.settings import SETTINGS
 from tocsin.event import limits
 from tocsin.event.model import Event

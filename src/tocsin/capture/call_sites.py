@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from types import CodeType, FrameType
 from typing import Final, NamedTuple
 
-from tocsin.capture.operation import span_of, within
 from tocsin.capture.piece import Piece
 from tocsin.capture.source import SourceCache
+from tocsin.capture.spans import parsed, span_of, within
 from tocsin.event import limits
 from tocsin.system.interrupts import let_through
 
@@ -122,11 +122,9 @@ def _call_in(lines: Sequence[str]) -> ast.Call | None:
         text += f"{line}\n"
         if line.rstrip()[-1:] in (",", "(", "[", "{", ""):
             continue  # it goes on; parsing is what takes the time
-        try:
-            first = ast.parse(text).body[0]
-        except (SyntaxError, ValueError):
-            continue
-        return next((node for node in ast.walk(first) if isinstance(node, ast.Call)), None)
+        tree = parsed(text)
+        if tree is not None:
+            return next((node for node in ast.walk(tree) if isinstance(node, ast.Call)), None)
     return None
 
 
@@ -138,7 +136,7 @@ def _given(code: CodeType, lasti: int, lines: Sequence[str], called: CodeType, p
     if not isinstance(node, ast.Call):
         return _NONE
     names = called.co_varnames
-    is_bound = isinstance(node.func, ast.Attribute) and names[:1] in (("self",), ("cls",))
+    is_bound = names[:1] in (("self",), ("cls",))  # of a chain over several lines the span has the method's name alone
     given = _argument(node, names.index(parameter) - is_bound, parameter)
     if isinstance(given, ast.Constant) and isinstance(given.value, str):
         return _Site(template=given.value)  # nothing varies in it, but its place is here

@@ -11,10 +11,10 @@ from itertools import islice
 from time import monotonic
 from typing import Any, Final
 
-from tocsin.capture.describers import Known, known_of, load
+from tocsin.capture.describers.registry import Known, known_of, load
 from tocsin.capture.values import Values
 from tocsin.event import limits
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 
 __all__ = ["described_argument", "described_fields"]
 
@@ -25,7 +25,7 @@ _DEFAULT: Final = Scrubber()  # of arguments: the message that they fill is mask
 
 def described_fields(fields: Mapping[str, Any], scrubber: Scrubber) -> Mapping[str, Any]:
     """Return the fields with a text for each object that a describer knows; the same mapping if there is none."""
-    if all(id(type(value)) in _PLAIN for value in fields.values()):
+    if not fields or all(id(type(value)) in _PLAIN for value in fields.values()):
         return fields
     load()
     told = _Told(Values(scrubber, deadline=monotonic() + limits.LOCALS_S, is_brief=True))

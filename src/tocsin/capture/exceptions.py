@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from types import TracebackType
@@ -16,8 +15,8 @@ from tocsin.capture.messages import message_of
 from tocsin.capture.nodes import tried, with_templates
 from tocsin.capture.places import with_place
 from tocsin.event import limits
+from tocsin.event.identity.operations import HANDS_ON, is_callers
 from tocsin.event.model import ExceptionInfo, Frame
-from tocsin.event.operations import HANDS_ON, is_callers
 from tocsin.event.typename import type_name
 from tocsin.event.wire import with_locals
 
@@ -77,7 +76,7 @@ def _describe(exc: BaseException, frames: FrameCache, budget: _Budget, chain_lef
     told, entries, omitted = _shown(entry, frames)
     told = _operated(exc, told, entries, frames)
     if frames.locals is not None and budget.locals is not None:
-        told = list(_with_locals(frames.locals, told, entries, budget.locals))
+        told = _with_locals(frames.locals, told, entries, budget.locals)
     told, place = with_place(exc, with_templates(exc, told, entries, frames), frames)
 
     def inner(other: BaseException | None, links: int, groups: int) -> ExceptionInfo | None:
@@ -157,7 +156,7 @@ def _operated(exc: BaseException, shown: list[Frame], entries: list[TracebackTyp
         frame = shown[at]
         if not frame.in_app:
             continue
-        made = frames.operated(entries[at])
+        made = frame if frame.operation else frames.operated(entries[at])
         if made is not frame:
             shown[at] = made if frame.repeats == 1 else replace(made, repeats=frame.repeats)
         if every or made.operation.startswith(HANDS_ON) or (guard and guard == frame.function):
@@ -170,10 +169,10 @@ def _operated(exc: BaseException, shown: list[Frame], entries: list[TracebackTyp
 
 def _with_locals(
     reader: LocalsReader, shown: list[Frame], entries: list[TracebackType], room: LocalsRoom
-) -> Iterator[Frame]:
+) -> list[Frame]:
     stops = [(entry.tb_frame, entry.tb_lasti, frame.in_app) for entry, frame in zip(entries, shown, strict=True)]
-    for frame, own in zip(shown, reader.read(stops, room, entries[0] if entries else None), strict=True):
-        yield frame if own is None else with_locals(frame, own)
+    read = reader.read(stops, room, entries[0] if entries else None)
+    return [frame if own is None else with_locals(frame, own) for frame, own in zip(shown, read, strict=True)]
 
 
 def _frame(kept: _Entry, frames: FrameCache) -> Frame:

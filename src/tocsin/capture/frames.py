@@ -15,8 +15,8 @@ from tocsin.capture.operation import operation_of
 from tocsin.capture.source import SourceCache
 from tocsin.capture.templates import TemplateLine, jinja_line, module_in_file, operation, shown
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Frame
-from tocsin.event.scrub import Scrubber
 from tocsin.event.wire import frame_fragment
 
 if TYPE_CHECKING:
@@ -139,9 +139,14 @@ class FrameCache:
         if place in self._operated or place not in self._codes:  # a template's has none
             return frame
         code = entry.tb_frame.f_code
+        try:
+            found = operation_of(code, entry.tb_lasti, self.lines(code.co_filename))
+        except RecursionError:  # little is left of the stack: with more of it, the same place will have its operation
+            return frame
         # Not masked: it holds names of the program's text alone, and an identity is not to change with the rules.
-        made = replace(frame, operation=operation_of(code, entry.tb_lasti, self.lines(code.co_filename)))
+        made = replace(frame, operation=found)
         object.__setattr__(made, "fragment", frame_fragment(made))
+        self._codes[place] = code  # first, as in `get`: another thread may have made room meanwhile
         self._frames[place] = made
         self._operated.add(place)
         return made

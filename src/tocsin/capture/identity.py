@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from tocsin.capture.exceptions import describe
 from tocsin.capture.frames import FrameCache
-from tocsin.event import fingerprint as rules
+from tocsin.event.identity import fingerprint as rules
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event
-from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import type_name
 
 __all__ = ["fingerprint"]

@@ -18,6 +18,8 @@ _COPIED_TO: Final = "/site-packages/"
 _INFO: Final = (".dist-info", ".egg-info")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 _ORIGIN: Final = "direct_url.json"
+_EGG: Final = ".egg"  # a folder of `python setup.py install`, which wrote down nothing of where it came from
+_OWN_WHEELS: Final = 3  # of the application and its own libraries
 
 
 class Installed:
@@ -25,7 +27,8 @@ class Installed:
 
     pip, uv and others write down (PEP 610, ``direct_url.json``) what was installed otherwise than from an index by its
     name: ``pip install .`` is how an application gets there, and how hardly any library does. What no distribution lays
-    claim to was copied there by hand, as applications are.
+    claim to was copied there by hand, as applications are. Libraries come from files too: conda builds all of its
+    packages in folders, and ``pip install /wheels/*`` is how images are made.
 
     The first file of each package costs a look at its folder, at most once all the records in it (about 10 ms for a
     hundred distributions), later ones a look-up. Never raises.
@@ -34,6 +37,7 @@ class Installed:
     def __init__(self) -> None:
         self._known: dict[str, bool] = {}
         self._claims: dict[str, dict[str, str]] = {}  # by folder: which distribution a top-level name belongs to
+        self._wheelhouses: dict[str, bool] = {}  # by folder: whether files are where most distributions in it came from
 
     def is_own(self, path: str) -> bool | None:
         """Return whether an installed file is the application's, None where it is not installed.
@@ -58,13 +62,23 @@ class Installed:
         return known
 
     def _is_own(self, folder: str, top: str) -> bool:
+        if top.endswith(_EGG):
+            return False
         infos = self._infos(folder)
         info = infos.get(_canonical(top))
         if info is None:
             info = self._claimed(folder, infos).get(top)
         if info is None:  # a distribution of Linux has modules in its own folder of which nothing is written down
             return folder.endswith(_COPIED_TO)
-        return _came_from_a_folder(f"{folder}{info}/{_ORIGIN}")
+        origin = _origin_of(f"{folder}{info}")
+        return origin == "folder" or (origin == "file" and not self._is_of_a_wheelhouse(folder, infos))
+
+    def _is_of_a_wheelhouse(self, folder: str, infos: dict[str, str]) -> bool:
+        known = self._wheelhouses.get(folder)
+        if known is None:
+            files = sum(_origin_of(f"{folder}{info}") == "file" for info in infos.values())
+            known = self._wheelhouses[folder] = files > max(_OWN_WHEELS, len(infos) // 2)
+        return known
 
     def _infos(self, folder: str) -> dict[str, str]:
         """Return the folders that describe distributions, by the canonical name of each."""
@@ -85,24 +99,27 @@ def _canonical(name: str) -> str:
     return _SEPARATORS.sub("-", name).lower()
 
 
-def _came_from_a_folder(file: str) -> bool:
-    try:
-        with open(file, encoding="utf-8") as stream:  # noqa: PTH123 - as light as it gets
-            told = json.loads(stream.read(limits.RECORD_BYTES))
-    except OSError:
-        return False
+def _origin_of(info: str) -> str:
+    """Return ``folder`` or ``file`` for what was installed from one, "" for what came from an index or a forge."""
+    told = json.loads(_read(f"{info}/{_ORIGIN}") or "null")
     url = told.get("url") if type(told) is dict else None
-    return type(url) is str and url.startswith("file:")
+    if type(url) is not str or not url.startswith("file:") or _read(f"{info}/INSTALLER").strip() == "conda":
+        return ""
+    return "file" if "archive_info" in told else "folder"
+
+
+def _read(file: str) -> str:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:  # noqa: PTH123 - as light as it gets
+            return stream.read(limits.RECORD_BYTES)
+    except OSError:
+        return ""
 
 
 def _tops(info: str) -> Iterator[str]:
     """Yield the top-level names that a distribution brought."""
     for name in ("top_level.txt", "RECORD", "SOURCES.txt"):
-        try:
-            with open(f"{info}/{name}", encoding="utf-8", errors="replace") as stream:  # noqa: PTH123
-                lines = stream.read(limits.RECORD_BYTES).splitlines()
-        except OSError:
-            continue
+        lines = _read(f"{info}/{name}").splitlines()
         for line in lines:
             top = line.partition(",")[0].partition("/")[0].strip()
             yield top.partition(".")[0]

@@ -13,8 +13,8 @@ from tocsin.capture import records
 from tocsin.capture.requests import find_environ
 from tocsin.event import limits
 from tocsin.event.environ import LEAD_UP
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import LogLine
-from tocsin.event.scrub import Scrubber
 from tocsin.system.interrupts import let_through
 
 __all__ = ["keep", "lines"]

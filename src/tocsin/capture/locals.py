@@ -9,12 +9,12 @@ from time import monotonic
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from tocsin.capture.describers import load
+from tocsin.capture.describers.registry import load
 from tocsin.capture.values import Key, Values, is_empty, named
 from tocsin.capture.veils import VEILS, hidden
 from tocsin.event import limits
-from tocsin.event.scrub import Scrubber
-from tocsin.event.sensitive import mask_of
+from tocsin.event.masking.scrub import Scrubber
+from tocsin.event.masking.sensitive import mask_of
 from tocsin.system.interrupts import let_through
 
 __all__ = ["LocalsReader", "LocalsRoom", "Stop"]
@@ -29,7 +29,7 @@ _OWN_REFERENCES: Final = 3  # to a snapshot that only the frame holds: the frame
 _OBJECTS: Final = frozenset({"self", "cls"})
 _QUOTES: Final = frozenset("'\"")
 _BYTES: Final = frozenset({"b'", 'b"'})
-_SHOWN, _BY_TYPE, _MASKED = 0, 1, 2  # what becomes of a variable, by its name
+_SHOWN, _BY_TYPE, _MASKED = 0, 1, 2  # what becomes of a variable, by its name; all that is true is not just shown
 _REPEATED: Final = limits.LOCAL_REPEATED_CHARS
 _MORE: Final = "…"  # the name, which no variable has, under which is told what is not shown
 
@@ -90,9 +90,9 @@ class LocalsReader:
                 found[at] = texts.of(function, variables, more, room, is_veiled=id(frame) in veiled)
         masked = texts.masked()
         room.left_s = min(room.left_s, room.left_s - (self._clock() - begun))
-        if masked is None:
-            return found
-        return [shown and {name: masked.get(text, text) for name, text in shown.items()} for shown in found]
+        if masked is not None:
+            found = [shown and {name: masked.get(text, text) for name, text in shown.items()} for shown in found]
+        return [shown and self._scrubber.without_rows(shown) for shown in found]
 
     def _known_of(self, code: CodeType) -> _Function:
         known = self._known.get(id(code))
@@ -152,26 +152,35 @@ class _Texts:
         values, known, manners, hidden = self._values, self._known, function.manners, self._hidden
         shown: Locals = {}
         left = room.left_bytes
-        for name, value in variables[: limits.LOCALS]:
+        is_hiding = is_veiled or bool(hidden)
+        for name, value in variables if len(variables) <= limits.LOCALS else variables[: limits.LOCALS]:
             manner = manners.get(name) if type(name) is str else None
             if manner is None:
                 continue
-            if is_veiled or name in hidden:
+            if is_hiding and (is_veiled or name in hidden):
                 manner = _MASKED
-            if manner != _SHOWN and (text := self._apart(manner, name, value, is_veiled=is_veiled)):
+            if manner and (text := self._apart(manner, name, value, is_veiled=is_veiled)):
                 left -= len(text)
-            elif (again := known.get(id(value))) is not None:
-                text = again[1]
+            elif (again := known.get(id(value))) is not None:  # most are: what a caller has it mostly hands on
+                shown[name] = again[1]
                 left -= again[2]
+                if left > 0:
+                    continue
+                break
             else:
                 text = values.first(value)
-                other = f"<as {name} in {function.name}>" if len(text) > _REPEATED else text
-                known[id(value)] = text, other, _size(other)
-                left -= _size(text)
+                size = len(text) if text.isascii() else _size(text)
+                left -= size
+                if len(text) > _REPEATED:
+                    other = f"<as {name} in {function.name}>"
+                    known[id(value)] = text, other, _size(other)
+                else:
+                    known[id(value)] = text, text, size
             shown[name] = text
             if left <= 0 or values.is_late:
                 break
-        room.left_bytes = left - _size("".join(shown))
+        names = "".join(shown)
+        room.left_bytes = left - (len(names) if names.isascii() else _size(names))
         if len(variables) > limits.LOCALS or left <= 0 or values.is_late:
             number = more - len(shown) + sum(type(name) is str and name in manners for name, _ in variables)
             if number:

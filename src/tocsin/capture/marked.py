@@ -21,6 +21,7 @@ _marked: dict[int, tuple[ref[CodeType], frozenset[str]]] = {}
 _NOTHING: Final[frozenset[str]] = frozenset()
 # What decorators around the function hold the same values as.
 _ARGUMENTS: Final = frozenset({"args", "kwargs"})
+_ALL: Final = EVERYTHING | _ARGUMENTS
 _WRAPPERS: Final = 32
 
 
@@ -37,10 +38,10 @@ def sensitive(*names: Any) -> Any:
     `functools.wraps`. The function is returned as it is. Raises TypeError for what is none.
     """
     if len(names) == 1 and not isinstance(names[0], str):
-        return _mark(names[0], EVERYTHING)
+        return _mark(names[0], _ALL)
     if not all(isinstance(name, str) and name.isidentifier() for name in names):
         raise TypeError("sensitive() takes names of variables: @sensitive('card', 'pin')")
-    hidden = frozenset(names) | _ARGUMENTS if names else EVERYTHING
+    hidden = frozenset(names) | _ARGUMENTS if names else _ALL
     return lambda function: _mark(function, hidden)
 
 

@@ -16,7 +16,7 @@ from tocsin.event.model import Frame
 from tocsin.event.typename import type_name
 from tocsin.system.interrupts import let_through
 
-__all__ = ["with_place"]
+__all__ = ["named", "with_place"]
 
 _SYNTAX: Final = {
     name: SyntaxError.__dict__[name].__get__
@@ -35,7 +35,7 @@ def with_place(exc: BaseException, frames: list[Frame], cache: FrameCache) -> tu
         if issubclass(type(exc), SyntaxError):
             raw = _of_syntax_error(exc, cache)
             return frames, None if raw is None else cache.masked(raw)
-        if dict.get(anatomy.attributes(exc), "translated") is None or "jinja2" not in sys.modules:
+        if "jinja2" not in sys.modules or dict.get(anatomy.attributes(exc), "translated") is None:
             return frames, None
         raw = _of_jinja(exc, frames, cache)
         if raw is None:
@@ -46,6 +46,20 @@ def with_place(exc: BaseException, frames: list[Frame], cache: FrameCache) -> tu
     except Exception as fault:  # noqa: BLE001 - a report without the line is better than none
         let_through(fault)
         return frames, None
+
+
+def named(exc: BaseException) -> tuple[str, int] | None:
+    """Return file and line that an exception names, None for nearly every one; of a SyntaxError the file alone.
+
+    Two plugins that can't be compiled fail at the same place of the code that imports them.
+    """
+    if issubclass(type(exc), SyntaxError):
+        return exact_text(_SYNTAX["filename"](exc), limits.PATH_CHARS * 4), 0
+    space = anatomy.attributes(exc)
+    if dict.get(space, "translated") is None:  # as Jinja2's have it
+        return None
+    file = exact_text(dict.get(space, "filename"), limits.PATH_CHARS * 4)
+    return file or exact_text(dict.get(space, "name"), limits.NAME_CHARS), exact_int(dict.get(space, "lineno")) or 0
 
 
 # -- Python ------------------------------------------------------------------------------------------------------------

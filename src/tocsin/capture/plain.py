@@ -66,6 +66,8 @@ def _plain(value: Any, exception: _Message, depth: int, nodes: list[int], descri
         return value
     if nodes[0] < 0:
         return Described("…")
+    if cls is str:  # as nearly all there is: each record has five of them
+        return value[: limits.MESSAGE_CHARS * 2]
     if issubclass(cls, (str, int, float, bytes, bytearray)):
         return _scalar(value, cls)
     if id(cls) in _CONTAINERS:

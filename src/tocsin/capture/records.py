@@ -12,8 +12,8 @@ from tocsin.capture.messages import message_of
 from tocsin.capture.piece import Piece
 from tocsin.capture.plain import Described, plain
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Kind
-from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import describe_value, type_name
 from tocsin.system.interrupts import let_through
 
@@ -87,9 +87,10 @@ class RecordText(NamedTuple):
 def read(record: logging.LogRecord, hides: _Hides = _HIDES) -> Piece:
     """Return what a record says besides its exception, unmasked: most records are only counted.
 
-    Only what fills ``%(password)s`` is masked here already: once formatted, it has no name any more.
+    Only what fills ``%(password)s`` is masked here already: once formatted, it has no name any more. Objects in the
+    message are named by type; `Piece.told` has them described.
     """
-    text = text_of(record, hides)
+    text = text_of(record, hides, is_described=False)
     fields = extra_of(record)
     error_id = fields.get("error_id")
     is_ours = type(error_id) is str and _ERROR_ID.fullmatch(error_id) is not None
@@ -105,6 +106,7 @@ def read(record: logging.LogRecord, hides: _Hides = _HIDES) -> Piece:
         location=location_of(record),
         fields=fields,
         error_id=str(error_id) if is_ours else "",
+        tell=None if text.is_formatted else lambda: text_of(record, hides).message,
     )
 
 
@@ -166,11 +168,11 @@ def is_admitted(
     return status >= _FIRST_SERVER_ERROR and exception_of(record) is not None
 
 
-def text_of(record: logging.LogRecord, hides: _Hides = _HIDES) -> RecordText:
+def text_of(record: logging.LogRecord, hides: _Hides = _HIDES, *, is_described: bool = True) -> RecordText:
     """Return a record's message and template without running foreign ``__str__``, ``__repr__``, ``__format__``.
 
-    Arguments that are no builtin values become descriptions, named ones that ``hides`` says are sensitive are
-    masked; a message that can't be formatted is followed by its arguments. Never raises.
+    Arguments that are no builtin values become descriptions, or the names of their types; named ones that ``hides``
+    says are sensitive are masked; a message that can't be formatted is followed by its arguments. Never raises.
     """
     written: Any = record.msg
     cls = type(written)
@@ -184,7 +186,7 @@ def text_of(record: logging.LogRecord, hides: _Hides = _HIDES) -> RecordText:
     # Of anything but logging's own tuple and dict, whether it is empty would be asked of foreign code.
     if values is None or (type(values) is tuple and not values) or (type(values) is dict and not values):
         return RecordText(template, template, True)
-    return RecordText(_formatted(template, values, hides), template, False)
+    return RecordText(_formatted(template, values, hides, is_described), template, False)
 
 
 def extra_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -224,9 +226,9 @@ def _is_uncaught(record: logging.LogRecord) -> bool:
     )
 
 
-def _formatted(template: str, values: Any, hides: _Hides) -> str:
+def _formatted(template: str, values: Any, hides: _Hides, is_described: bool) -> str:
     try:
-        safe = plain(values, message_of, is_described=True)
+        safe = plain(values, message_of, is_described=is_described)
         if type(safe) is dict:
             safe = {name: _shown(name, value, hides) for name, value in safe.items()}
     except Exception as fault:  # noqa: BLE001 - arguments may be changed by another thread meanwhile

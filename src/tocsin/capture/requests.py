@@ -14,8 +14,8 @@ from tocsin.capture.plain import plain
 from tocsin.capture.scopes import current_environ
 from tocsin.event import limits
 from tocsin.event.environ import ENDPOINT, ROUTE, USER
+from tocsin.event.masking.scrub import Scrubber, strict
 from tocsin.event.model import Request
-from tocsin.event.scrub import Scrubber, strict
 
 __all__ = [
     "ALLOWED_HEADERS",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Shown: TypeAlias = str  # off, hashed or full, of a user
-ClientAddress: TypeAlias = str  # off, truncated, hashed or full; anything else is off
+ClientAddress: TypeAlias = str  # off, truncated, hashed, full, or none: no hash either; anything else is off
 
 # The code objects of functions whose local variable `environ` is the request: the WSGI integration adds its own.
 # By id: a code object's hash is made anew each time, of all it holds (0.3 µs a frame; by id 0.1).
@@ -205,7 +205,7 @@ def _parsed(node: str) -> str:
 
 
 def _hashed(address: str, policy: RequestPolicy) -> str | None:
-    key = policy.hash_key() if address else b""
+    key = policy.hash_key() if address and policy.client_address != "none" else b""
     if not key:
         return None
     return hmac.new(key, f"{policy.today()}|{address}".encode(), "sha256").hexdigest()[:_HASH_CHARS]

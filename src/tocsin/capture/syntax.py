@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import copy
 from hashlib import blake2b
 from types import CodeType
 from typing import Final
 
-__all__ = ["Names", "described"]
+from tocsin.event import limits
+
+__all__ = ["Names", "described", "outline"]
 
 _SMALL: Final = 1_000  # numbers below it are told; greater ones may be somebody's
 _SELF: Final = ("self", "cls")
+_MORE: Final = "…"
 _PLAIN: Final = (ast.Name, ast.Tuple, ast.List, ast.Starred, ast.expr_context)
 
 
@@ -23,6 +27,12 @@ class Names:
         count = code.co_argcount + code.co_kwonlyargcount + bool(flags & 0x04) + bool(flags & 0x08)
         self.given = frozenset(code.co_varnames[:count]).difference(_SELF)
         self.free = frozenset(code.co_freevars)
+
+    def of_a_comprehension(self) -> Names:
+        """Return what is known within one: what its function was given is nothing that it was given itself."""
+        inner = copy.copy(self)
+        inner.given = frozenset()
+        return inner
 
     def tells(self, node: ast.AST) -> bool:
         """Return whether an expression says more than names of variables."""
@@ -71,12 +81,38 @@ def described(node: ast.AST, names: Names) -> str:
     return _Writer(names.local | inner).text(node)  # a comprehension's variables are the function's since Python 3.12
 
 
+def outline(node: ast.AST) -> tuple[object, ...]:
+    """Return what is quickly told of an expression, and the same of all that `described` finds the same."""
+    match node:
+        case ast.Call(func=func, args=args, keywords=keywords):
+            return (*outline(func)[:2], len(args), *(one.arg for one in keywords))
+        case ast.Attribute(attr=name):
+            return (ast.Attribute, name)
+        case ast.Subscript(slice=key):
+            return (ast.Subscript, type(key), key.value if isinstance(key, ast.Constant) else None)
+        case ast.BinOp(op=op):
+            return (ast.BinOp, type(op))
+    return (type(node), None)
+
+
 class _Writer:
     def __init__(self, local: frozenset[str]) -> None:
         self._local = local
         self._seen: dict[str, str] = {}
+        self._depth = 0
+        self._left = limits.OPERATION_NODES
 
     def text(self, node: ast.AST) -> str:
+        if self._left <= 0 or self._depth >= limits.OPERATION_DEPTH:
+            return _MORE
+        self._left -= 1
+        self._depth += 1
+        try:
+            return self._text(node)
+        finally:
+            self._depth -= 1
+
+    def _text(self, node: ast.AST) -> str:
         match node:
             case ast.Name(id=name):
                 return self._seen.setdefault(name, f"_{len(self._seen)}") if name in self._local else name
@@ -95,6 +131,9 @@ class _Writer:
                 return f"*{self.text(value)}"
             case ast.Load() | ast.Store() | ast.Del():
                 return ""
+            case ast.JoinedStr(values=parts):  # Python 3.12 has empty texts behind what is filled in
+                parts = [one for one in parts if not (isinstance(one, ast.Constant) and one.value == "")]
+                return f"JoinedStr({','.join(map(self.text, parts))})"
         inner = ",".join(text for text in map(self._part, ast.iter_fields(node)) if text)
         return f"{type(node).__name__}({inner})" if inner else type(node).__name__
 

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from tocsin.capture.describers import Known, known_of, named
+from tocsin.capture.describers.registry import Known, known_of, named
 from tocsin.capture.plain import is_plain_path
 from tocsin.event.limits import (
     CACHED_KEYS,
@@ -27,8 +27,8 @@ from tocsin.event.limits import (
     LOCAL_TEXT_CHARS,
     NAME_CHARS,
 )
-from tocsin.event.scrub import Scrubber
-from tocsin.event.sensitive import mask_of
+from tocsin.event.masking.scrub import Scrubber
+from tocsin.event.masking.sensitive import mask_of
 from tocsin.event.typename import describe_value
 from tocsin.system.interrupts import let_through
 
@@ -242,10 +242,11 @@ class Values:
         if size and (depth <= 0 or self.left <= 0 or dict.__sizeof__(value) > LOCAL_SPARE_BYTES + size * _ENTRY_BYTES):
             return _sized(value)
         parts = []
+        known = self._keys
         for name, item in _first(dict.items(value)):
             if type(name) is str or issubclass(type(name), str):
                 word = name if type(name) is str else str.__str__(name)  # still a name; a copy runs none of its code
-                key, mask, is_harmless = self._keys.get(word) or self._key(word)
+                key, mask, is_harmless = known.get(word) or self._key(word)
             else:
                 word, key, mask, is_harmless = "", self.text(name, 1), "", True
             if mask != "" and not is_empty(item) and (mask := mask or self.mask(word, item)):

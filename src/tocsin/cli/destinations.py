@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tocsin.config.load import absolute_paths
-from tocsin.config.settings import Settings, SinkTable
+from tocsin.config.settings import Settings
+from tocsin.config.sink_table import SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.event.masking.scrub import Scrubber
 from tocsin.sinks.base import SinkContext

@@ -86,8 +86,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         try:
             with opened_state(where, console) as state:
                 whom = replace(whom, fault=all_names(state, whom.fault))
-        except StoreError as fault:  # what can be forgotten elsewhere is, and the state's own fault is told there
-            console.note(f"only what has this very name is looked for: {fault}")
+        except StoreError as away:  # what can be forgotten elsewhere is, and the state's own fault is told there
+            console.note(f"only what has this very name is looked for: {away}")
     done: dict[str, _Done] = {}
     left: list[Path] = []
     for _ in range(1 if options.dry_run else _ROUNDS):

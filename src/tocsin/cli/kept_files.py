@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 from tocsin.cli.fault import Wanted
 from tocsin.cli.place import Place
 from tocsin.config.load import absolute_paths
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event import wire
 from tocsin.event.errors import ConfigError, TocsinError
 from tocsin.event.model import Event

@@ -24,7 +24,7 @@ from tocsin.event import error_id, wire
 from tocsin.event.errors import DecodeError
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import innermost, occasion, what
+from tocsin.render.facts import frame_name, innermost, occasion, what
 from tocsin.render.terminal import event_terminal
 from tocsin.spool.format import Header
 
@@ -157,7 +157,7 @@ def _word(header: Header) -> str:
 
 def _rest(event: Event) -> str:
     frame = innermost(event.exception)
-    place = f" in {frame.module}.{frame.function}" if frame is not None else ""
+    place = f" in {frame_name(frame)}" if frame is not None else ""
     said = what(event)
     asked = occasion(event)
     shown = f" · {asked}" if asked and asked not in said else ""

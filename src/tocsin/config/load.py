@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tocsin.config.setting import parse_table
-from tocsin.config.settings import SETTINGS, Settings, SinkTable
+from tocsin.config.settings import SETTINGS, Settings
+from tocsin.config.sink_table import SinkTable
 from tocsin.config.values import RawSink, absolute, is_html
 from tocsin.event.errors import ConfigError
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tocsin.config.setting import Setting
-from tocsin.config.settings import SETTINGS, SINK_SETTINGS
+from tocsin.config.settings import SETTINGS
 from tocsin.config.show import shown
+from tocsin.config.sink_table import SINK_SETTINGS
 from tocsin.config.values import level_name
 
 __all__ = ["SinkSection", "reference"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 
 __all__ = [
     "Setting",

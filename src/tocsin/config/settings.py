@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from tocsin.config.fingerprintrules import fingerprint_function, fingerprint_rules
-from tocsin.config.maskingrules import masking_rules
-from tocsin.config.setting import Setting, between, boolean, choice, pairs, positive, size_mb, text, texts
+from tocsin.config.fingerprint_rules import fingerprint_function, fingerprint_rules
+from tocsin.config.masking_rules import masking_rules
+from tocsin.config.setting import Setting, between, boolean, choice, pairs, positive, size_mb, texts
+from tocsin.config.sink_table import SinkTable
 from tocsin.config.values import (
     commit,
     hooks,
-    kinds,
     level,
     logger_levels,
     name,
@@ -25,12 +25,12 @@ from tocsin.config.values import (
     state_url,
     statuses,
 )
-from tocsin.event.fingerprintrules import FingerprintRule
+from tocsin.event.identity.own_rules import FingerprintRule
 from tocsin.event.limits import KEEP_DAYS, LEAD_UP, SPOOL_BYTES
-from tocsin.event.ownrules import MaskingRule
+from tocsin.event.masking.own_rules import MaskingRule
 from tocsin.provenance.forge import parse_commit_url, parse_source_url
 
-__all__ = ["SETTINGS", "SINK_SETTINGS", "Settings", "SinkTable"]
+__all__ = ["SETTINGS", "Settings", "SinkTable"]
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
@@ -161,10 +161,10 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "client_address",
-        choice("off", "truncated", "hashed", "full"),
+        choice("off", "truncated", "hashed", "full", "none"),
         "off",
-        "how a report names the client",
-        type_name="off, truncated, hashed or full",
+        "how a report names the client; `none` leaves out the hash too by which distinct clients are counted",
+        type_name="off, truncated, hashed, full or none",
     ),
     Setting(
         "trust_proxy_headers",
@@ -320,53 +320,6 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("host", one_line, "", "this machine's name in reports; left out, what the system says"),
 )
 
-SINK_SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting("type", text, "", "which kind of sink", is_required=True),
-    Setting(
-        "level",
-        level,
-        logging.NOTSET,
-        "only events from this level on go there; left out, all that came in",
-        type_name="level",
-    ),
-    Setting(
-        "kinds",
-        kinds,
-        frozenset({"traceback", "error", "warning"}),
-        "only these kinds go there; left out, trackers get no warnings",
-        type_name="list of traceback, error, warning",
-    ),
-    Setting(
-        "loggers",
-        texts,
-        (),
-        "only events of these loggers and what is below them go there; one that came by no logger counts as of the "
-        "module it happened in",
-        type_name="list",
-    ),
-    Setting(
-        "from",
-        choice("now", "oldest"),
-        "now",
-        "where a new sink starts: at what happens from now on, or at the oldest event the spool still has",
-        type_name="now or oldest",
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SinkTable:
-    """Hold one sink as it was written: ``options`` of a table, or a ``url``. Its type's own class validates it.
-
-    ``where`` begins every fault of it. A relative path within a URL starts at ``folder``; those of a table are
-    absolute already. The representation leaves out what may hold a password.
-    """
-
-    options: Mapping[str, Any] = field(repr=False)
-    url: str = field(default="", repr=False)
-    where: str = field(default="sinks", compare=False)
-    folder: str = field(default="", compare=False, repr=False)
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -395,7 +348,7 @@ class Settings:
     error_statuses: tuple[int, ...]
     error_page: Any
     request_headers: tuple[str, ...]
-    client_address: Literal["off", "truncated", "hashed", "full"]
+    client_address: Literal["off", "truncated", "hashed", "full", "none"]
     trust_proxy_headers: bool
     user_id: Literal["off", "hashed", "full"]
     tags: Mapping[str, str]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tocsin.config.fingerprintrules import function_name
-from tocsin.config.settings import SETTINGS, Settings, SinkTable
+from tocsin.config.fingerprint_rules import function_name
+from tocsin.config.settings import SETTINGS, Settings
+from tocsin.config.sink_table import SinkTable
 from tocsin.config.values import level_name
-from tocsin.event.patterns import MASK
+from tocsin.event.masking.patterns import MASK
 
 __all__ = ["MASKED", "Row", "lines", "masked_url", "rows", "shown", "table_shown"]
 

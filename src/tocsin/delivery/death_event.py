@@ -14,10 +14,10 @@ from tocsin.capture.frames import is_hidden
 from tocsin.capture.source import SourceCache
 from tocsin.delivery.crash_dump import ABORTED, Dump, Stack
 from tocsin.event import error_id, limits
-from tocsin.event.fingerprint import fingerprint
+from tocsin.event.identity.fingerprint import fingerprint
+from tocsin.event.identity.wording import first_segment
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request, Task
-from tocsin.event.scrub import Scrubber
-from tocsin.event.wording import first_segment
 from tocsin.render import when
 from tocsin.spool.in_flight import FlightFile, Note
 
@@ -185,7 +185,7 @@ def _fields(flight: FlightFile, dump: Dump | None, others: Sequence[Note]) -> di
             for note in others[: limits.FIELD_ITEMS]
         ]
     if dump is not None:
-        threads = [stack for stack in dump.stacks if not stack.is_current and not _is_own(stack)]
+        threads = [stack for stack in dump.stacks if stack.frames and not stack.is_current and not _is_own(stack)]
         if threads:
             fields["other_threads"] = [_text(stack) for stack in threads[: limits.CRASH_THREADS]]
         if dump.extension_modules:
@@ -194,7 +194,7 @@ def _fields(flight: FlightFile, dump: Dump | None, others: Sequence[Note]) -> di
 
 
 def _is_own(stack: Stack) -> bool:
-    return bool(stack.frames) and _module(stack.frames[-1][0]).startswith("tocsin.delivery.")
+    return _module(stack.frames[-1][0]).startswith("tocsin.delivery.")
 
 
 def _text(stack: Stack) -> str:

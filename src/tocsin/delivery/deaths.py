@@ -22,8 +22,8 @@ from tocsin.delivery.death_event import OUT_OF_MEMORY, DeathReporter
 from tocsin.delivery.kill_watch import KillWatch, kill_count_of
 from tocsin.event import error_id, limits, wire
 from tocsin.event.errors import StoreError
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event
-from tocsin.event.scrub import Scrubber
 from tocsin.routing.state import LEDGER, State
 from tocsin.spool import posthumous
 from tocsin.spool.control_group import KillCount

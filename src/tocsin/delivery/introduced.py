@@ -13,9 +13,9 @@ from typing import Final
 
 from tocsin.config.settings import Settings
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event, ExceptionInfo, Frame
 from tocsin.event.notice import Commit, IssueReport, Notice, Reason
-from tocsin.event.scrub import Scrubber
 from tocsin.provenance.blame import Blame
 
 __all__ = ["Introducer", "blame_of", "commit_of", "failing_frame"]
@@ -55,20 +55,28 @@ def commit_of(event: Event, blame: Blame) -> Commit | None:
 
 
 def failing_frame(info: ExceptionInfo | None) -> Frame | None:
-    """Return the innermost application frame of the root cause; without one, that of what it caused."""
+    """Return the innermost application frame of the root cause; without one, that of what it caused.
+
+    The cause is that of the fingerprint: an error of the code that handled another one is its own.
+    """
     for each in reversed(list(_chain(info))):
-        if each.place is not None and each.place.in_app:
-            return each.place
-        own = [frame for frame in each.frames if frame.in_app]
-        if own:
-            return own[-1]
+        frame = _own(each)
+        if frame is not None:
+            return frame
     return None
 
 
+def _own(info: ExceptionInfo) -> Frame | None:
+    if info.place is not None and info.place.in_app:
+        return info.place
+    return next((frame for frame in reversed(info.frames) if frame.in_app), None)
+
+
 def _chain(info: ExceptionInfo | None) -> Iterator[ExceptionInfo]:
-    """Give an exception, then what it was raised from; a group of one is its member."""
+    """Yield an exception, then what it was raised from; a group of one is its member."""
     seen = 0
     while info is not None and seen < limits.EXCEPTIONS:
         yield info
         seen += 1
-        info = info.cause or info.context or (info.members[0] if len(info.members) == 1 else None)
+        handled = info.context if _own(info) is None else None
+        info = info.cause or handled or (info.members[0] if len(info.members) == 1 else None)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tocsin.complaints import complain, own_work
 from tocsin.event import limits
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.sinks.base import Outcome, Unavailable
 from tocsin.system.forks import importing
 

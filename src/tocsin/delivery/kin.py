@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tocsin.event.fingerprint import fingerprint, former
+from tocsin.event.identity.fingerprint import fingerprint, former
 from tocsin.event.model import Event
 
 __all__ = ["kin"]

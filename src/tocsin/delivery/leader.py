@@ -28,7 +28,7 @@ from tocsin.delivery.sightings import read_on
 from tocsin.delivery.wish import wishes
 from tocsin.event import limits
 from tocsin.event.calendar import Calendar
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.routing.opening import OWN, StatePlace, load_event, open_state
 from tocsin.routing.router import Router
 from tocsin.routing.state import LEDGER, Cursor

@@ -72,6 +72,11 @@ STACK_WALK_FRAMES: Final = 500  # frames walked up in search of the middleware
 # -- caches and tables of a process --------------------------------------------------------------------
 OPERATION_LINES: Final = 60  # of an expression that is parsed
 OPERATION_FUNCTION_LINES: Final = 500  # of a function that is parsed, to find where in it something failed
+OPERATION_SOURCE_CHARS: Final = 32_768  # that are parsed at once, on the thread that failed
+OPERATION_BRACKETS: Final = 16  # within each other in what is parsed: each takes 2 kB of a stack that may have 64
+OPERATION_NODES: Final = 256  # of an expression that enter what is said of it
+OPERATION_DEPTH: Final = 24  # of them within each other
+OPERATION_ALIKE: Final = 64  # expressions that may read alike, of which it is told which one failed
 CACHED_FRAMES: Final = 4_096
 CACHED_TEMPLATE_LINES: Final = 256
 CACHED_TYPES: Final = 1_024  # classes named in local variables
@@ -177,6 +182,7 @@ NOTICE_ISSUES: Final = 500  # told in one notice; what is left over comes with t
 
 FINGERPRINT_RULES: Final = 100  # of an application's own
 FINGERPRINT_RULE_CHARS: Final = 200  # of one text in them
+FINGERPRINT_RULE_WAYS: Final = 200_000  # in which one pattern may be tried at one place of a message
 FINGERPRINT_SEARCHED_CHARS: Final = 256  # of a message, from its beginning
 KEY_OPEN_DAYS: Final = 7  # an issue seen within these takes on what later rules call it, as does a muted one
 KEY_TRANSITION_DAYS: Final = 30  # … for so long since the first time

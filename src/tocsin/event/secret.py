@@ -6,7 +6,7 @@ import hmac
 import os
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
-from tocsin.event.marks import mask_for
+from tocsin.event.masking.marks import mask_for
 
 __all__ = ["Secret"]
 
@@ -61,6 +61,10 @@ class Secret(Generic[_Value]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Secret[_Value]:
         return self
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be taken apart, as encoders do that look into any object. Raises TypeError."""
+        self.__reduce_ex__(0)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuse to be pickled. Raises TypeError."""

@@ -6,7 +6,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final
 
 from tocsin.event.limits import NAME_CHARS
-from tocsin.event.marks import mask_for
+from tocsin.event.masking.marks import mask_for
 
 __all__ = ["describe_value", "function_name", "type_name"]
 

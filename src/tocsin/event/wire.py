@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,8 +23,10 @@ _dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circul
 _text = json.encoder.encode_basestring_ascii
 
 
-# How a frame is read and written past its being frozen.
-_SLOTS: Final = [(slot.__get__, slot.__set__) for slot in (vars(Frame)[field.name] for field in fields(Frame))]
+class _OpenFrame:
+    """Be a frame in the making, which can be written: the same slots, so that it can become one."""
+
+    __slots__ = Frame.__slots__
 
 
 def _quoted(value: Any) -> str:
@@ -72,15 +73,19 @@ def frame_fragment(frame: Frame) -> str:
 def with_locals(frame: Frame, found: Mapping[str, str]) -> Frame:
     """Return a rendered frame with its local variables; its fragment is not rendered anew.
 
-    One is made per frame and event, so it is made by the slots: `dataclasses.replace` takes twice as long.
+    One is made per frame and event, so it is written before it is frozen: that takes 0.3 µs, `dataclasses.replace` 3.
     """
-    copy = object.__new__(Frame)
-    for read, write in _SLOTS:
-        write(copy, read(frame))
     variables = ",".join([f"{_text(name)}:{_text(text)}" for name, text in found.items()])
-    object.__setattr__(copy, "locals", found)
-    object.__setattr__(copy, "fragment", f'{(frame.fragment or frame_fragment(frame))[:-1]},"locals":{{{variables}}}}}')
-    return copy
+    copy: Any = _OpenFrame()
+    copy.module, copy.function, copy.file, copy.line = frame.module, frame.function, frame.file, frame.line
+    copy.source, copy.before, copy.after = frame.source, frame.before, frame.after
+    copy.end_line, copy.column, copy.end_column = frame.end_line, frame.column, frame.end_column
+    copy.in_app, copy.repeats, copy.locals = frame.in_app, frame.repeats, found
+    copy.url, copy.operation = frame.url, frame.operation
+    copy.fragment = f'{(frame.fragment or frame_fragment(frame))[:-1]},"locals":{{{variables}}}}}'
+    copy.__class__ = Frame
+    made: Frame = copy
+    return made
 
 
 def encode(event: Event) -> bytes:

@@ -24,7 +24,7 @@ from tocsin.config.revision import identified
 from tocsin.config.settings import Settings
 from tocsin.config.spool_path import spool_place
 from tocsin.event.errors import ConfigError
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.handlers.application import guessed_name
 from tocsin.handlers.destination import Destination
 from tocsin.reporter import Reporter, current

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tocsin.config.setting import parse_table
-from tocsin.config.settings import SINK_SETTINGS
+from tocsin.config.sink_table import SINK_SETTINGS
 from tocsin.event.errors import ConfigError
 from tocsin.sinks.base import Sink, SinkContext
 from tocsin.sinks.registry import BuiltSink, load_type

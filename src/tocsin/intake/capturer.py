@@ -15,11 +15,11 @@ from tocsin.event import error_id as ids
 from tocsin.event import limits, wire
 from tocsin.event.environ import ENDPOINT, ERROR_ID, FRESH, GRAVITY, ROUTE
 from tocsin.event.environ import text as environ_text
-from tocsin.event.fingerprint import fingerprint
+from tocsin.event.identity.fingerprint import fingerprint
+from tocsin.event.identity.wording import first_segment
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event
-from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import describe_value, type_name
-from tocsin.event.wording import first_segment
 from tocsin.intake.compose import Composer
 from tocsin.intake.mark import strength
 from tocsin.intake.naming import Naming

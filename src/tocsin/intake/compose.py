@@ -23,8 +23,8 @@ from tocsin.config.revision import links_of
 from tocsin.config.settings import Settings
 from tocsin.event import limits
 from tocsin.event.environ import WORK
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event, ExceptionInfo, Frame, Kind, Request
-from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import type_name
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Composer:
         scrubber = self._scrubber
         present = present_of(exc, environ)
         info = None if exc is None else describe(exc, self._frames)
-        message = piece.message
+        message = piece.told()
         if info is not None and not message:
             message = f"{info.type}: {info.message}" if info.message else info.type
         return self._event(

@@ -23,9 +23,9 @@ from tocsin.config.values import is_html
 from tocsin.event.environ import COUNTED, ERROR_ID
 from tocsin.event.environ import text as environ_text
 from tocsin.event.error_id import ERROR_ID_HEADER
-from tocsin.event.fingerprint import ANSWER_LOGGER
+from tocsin.event.identity.fingerprint import ANSWER_LOGGER
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Kind
-from tocsin.event.scrub import Scrubber
 from tocsin.intake.announce import announce
 from tocsin.intake.capturer import BeforeSpool, Capturer
 from tocsin.intake.compose import Composer, Describer

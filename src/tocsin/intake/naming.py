@@ -16,17 +16,17 @@ from tocsin.capture.messages import message_of
 from tocsin.capture.piece import Piece
 from tocsin.capture.present import present_of
 from tocsin.complaints import complain
-from tocsin.config.fingerprintrules import function_name
+from tocsin.config.fingerprint_rules import function_name
 from tocsin.config.settings import Settings
 from tocsin.event import limits
 from tocsin.event.environ import ENDPOINT, ROUTE, WORK
 from tocsin.event.environ import text as environ_text
-from tocsin.event.fingerprint import fingerprint
-from tocsin.event.fingerprintrules import MEMBERS, FingerprintRules, seen_in
+from tocsin.event.identity.fingerprint import fingerprint
+from tocsin.event.identity.own_rules import MEMBERS, FingerprintRules, seen_in
+from tocsin.event.identity.wording import normalise
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event
-from tocsin.event.scrub import Scrubber
 from tocsin.event.typename import describe_value, type_name
-from tocsin.event.wording import normalise
 from tocsin.limiter import Refine
 
 __all__ = ["Naming"]
@@ -77,7 +77,7 @@ class Naming:
             asked = self._asked(event)
             return asked or ("" if is_rest else self._rules.name(seen_in(event), lambda: fingerprint(event)))
         except Exception as fault:  # noqa: BLE001 - of whatever odd event: the usual rules know every one
-            complain("fingerprint", f"the rules of fingerprints failed: {type_name(type(fault))}", fault)
+            complain("fingerprint", f"fingerprints: they failed, the usual rules hold: {type_name(type(fault))}", fault)
             return ""
 
     def _asked(self, event: Event) -> str:
@@ -161,7 +161,7 @@ def _texts_of(tags: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _message(piece: Piece, exc: BaseException | None) -> str:
     if exc is None:
-        return piece.message
+        return piece.told()  # what rules see of what is captured in full, too
     for _ in range(_DEEPEST):
         inner = anatomy.members(exc)
         if len(inner) != 1:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from tocsin.config.fingerprintrules import rules_digest
+from tocsin.config.fingerprint_rules import rules_digest
 from tocsin.config.settings import Settings
 from tocsin.event.environ import TOKEN
 from tocsin.event.error_id import SUFFIXES

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeAlias
 
+from tocsin.capture.key import visited
 from tocsin.capture.messages import message_of
 from tocsin.capture.nodes import rendered_line
 from tocsin.capture.piece import Piece
+from tocsin.capture.places import named
 from tocsin.capture.present import present_of
 from tocsin.event.environ import ENDPOINT, ROUTE
 from tocsin.event.environ import text as environ_text
-from tocsin.event.fingerprint import circumstance
+from tocsin.event.identity.fingerprint import circumstance
+from tocsin.event.identity.wording import normalise
 from tocsin.event.model import Event
-from tocsin.event.wording import normalise
 from tocsin.limiter import Refine
 
 __all__ = ["is_told_by_code", "refinement"]
@@ -36,6 +38,8 @@ def refinement(event: Event, exc: BaseException | None, describe: _Describe) -> 
         ways.append(lambda piece, exc, environ: _circumstance(piece, exc, environ, describe))
     if exc is not None and rendered_line(exc) is not None:
         ways.append(_template)
+    if exc is not None and any(named(each) is not None for each in visited(exc)):
+        ways.append(_places)
     if not ways:
         return None
     return lambda piece, exc, environ: tuple(way(piece, exc, environ) for way in ways)
@@ -72,3 +76,7 @@ def _circumstance(
 
 def _template(_: Piece, exc: BaseException | None, __: Mapping[str, Any] | None) -> Hashable:
     return None if exc is None else rendered_line(exc)
+
+
+def _places(_: Piece, exc: BaseException | None, __: Mapping[str, Any] | None) -> Hashable:
+    return None if exc is None else tuple(named(each) for each in visited(exc))

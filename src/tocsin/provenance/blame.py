@@ -16,10 +16,10 @@ from typing import Final
 
 from tocsin.complaints import complain
 from tocsin.event import limits
-from tocsin.event.marks import MASK
+from tocsin.event.masking.marks import MASK
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Frame
 from tocsin.event.notice import Commit
-from tocsin.event.scrub import Scrubber
 from tocsin.provenance.blob import blob_ids
 from tocsin.provenance.checkout import is_commit, shallow_commits
 from tocsin.provenance.files import read_bounded
@@ -69,7 +69,7 @@ class Blame:
             found = self._found(frame, commit)
         except Exception as fault:  # noqa: BLE001 - a notice without it is better than none
             let_through(fault)
-            complain("provenance", f"a line's commit could not be found out: {type(fault).__name__}", fault)
+            complain("provenance", f"blame: a line's commit can't be found out: {type(fault).__name__}", fault)
             found = None
         if len(self._known) >= limits.BLAMED_LINES:
             self._known.clear()

@@ -16,8 +16,8 @@ from typing import Final
 
 from tocsin.event import limits
 from tocsin.event.errors import StoreError
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.notice import Commit
-from tocsin.event.scrub import Scrubber
 from tocsin.provenance.address import address_of
 from tocsin.provenance.blame import IGNORED_REVISIONS
 from tocsin.provenance.blob import SHOWN, blob_ids

@@ -47,7 +47,7 @@ def locate(path: str) -> Tree | None:
         return None
     except Exception as fault:  # noqa: BLE001 - a report without its commit is better than none
         let_through(fault)
-        complain("provenance", f"the commit could not be found out: {type(fault).__name__}", fault)
+        complain("provenance", f"commit: it can't be found out, so set it: {type(fault).__name__}", fault)
         return None
 
 

@@ -9,14 +9,14 @@ from datetime import tzinfo
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from tocsin.event.limits import FIELD_CHARS, HEADER_CHARS, MESSAGE_CHARS, NAME_CHARS, TAGS
+from tocsin.event.identity.wording import first_segment
+from tocsin.event.limits import CHAIN, FIELD_CHARS, HEADER_CHARS, MESSAGE_CHARS, NAME_CHARS, TAGS
 from tocsin.event.model import Event, ExceptionInfo, Frame, Request, Task
-from tocsin.event.wording import first_segment
 from tocsin.render import harmless, when
 
 __all__ = [
-    "RELEASE", "Fact", "culprit", "facts", "frame_name", "in_file", "innermost", "occasion", "release", "short_commit",
-    "source_lines", "table", "tags_line", "what", "where",
+    "RELEASE", "Fact", "culprit", "facts", "frame_name", "in_file", "innermost", "logged_at", "occasion", "raised_in",
+    "release", "short_commit", "source_lines", "table", "tags_line", "what", "where",
 ]  # fmt: skip
 
 Fact: TypeAlias = tuple[str, str]  # a label and its value; the value may have several lines
@@ -45,8 +45,20 @@ def where(event: Event) -> str:
     """
     frame = innermost(event.exception)
     if frame is None:
-        return harmless.line(event.location or _task_name(event) or event.logger)
+        return harmless.line(logged_at(event.logger, event.location) or _task_name(event) or event.logger)
     return in_file(frame)
+
+
+def logged_at(logger: str, location: str) -> str:
+    """Return ``shop.views.pay:87``, where it was logged, of ``views.pay:87`` and the logger's name.
+
+    A record knows the last part of its module's name only, and an application may have many a ``views``. The rest is
+    the logger's name, where that is the module's, as usual.
+    """
+    module = location.partition(".")[0]
+    if module and location.count(".") == 1 and logger.endswith(f".{module}"):
+        return logger.removesuffix(module) + location
+    return location
 
 
 def in_file(frame: Frame) -> str:
@@ -76,7 +88,7 @@ def culprit(event: Event) -> str:
         return task
     if event.request is not None and event.request.status is not None:
         return event.request.route or event.request.endpoint or event.logger
-    known = event.location.rpartition(":")[0] or task
+    known = logged_at(event.logger, event.location).rpartition(":")[0] or task
     if known or event.exception is None or event.request is None:
         return known or event.logger
     return event.request.route or first_segment(event.request.path)  # of what died in a request no frame may be left
@@ -97,14 +109,28 @@ def occasion(event: Event, *, has_route: bool = False) -> str:
 def innermost(exception: ExceptionInfo | None) -> Frame | None:
     """Return the innermost application frame; of library code only, the innermost of all.
 
-    An exception that was never raised itself (a bare group, a cause made by hand) is looked into.
+    Where a library raised an exception anew, outside of the application's code, that is the frame of its cause. One
+    that was never raised itself (a bare group, a cause made by hand) is looked into.
     """
     if exception is None:
         return None
+    link = exception
+    for _ in range(CHAIN):
+        own = [frame for frame in link.frames if frame.in_app]
+        if own:
+            return own[-1]
+        if link.cause is None or link.members:
+            break
+        link = link.cause
+    return raised_in(exception)
+
+
+def raised_in(exception: ExceptionInfo) -> Frame | None:
+    """Return the innermost application frame, else the innermost of all, of just this exception, where it has any."""
     own = [frame for frame in exception.frames if frame.in_app] or exception.frames
     if own:
         return own[-1]
-    inner = (innermost(item) for item in (*exception.members, exception.cause, exception.context))
+    inner = (raised_in(item) for item in (*exception.members, exception.cause, exception.context) if item is not None)
     return next((frame for frame in inner if frame is not None), None)
 
 
@@ -199,7 +225,7 @@ def source_lines(frame: Frame) -> list[tuple[int, str, bool]]:
 def _surroundings(event: Event) -> Iterator[Fact]:
     yield "Level", event.level if event.level not in ("ERROR", "WARNING") else ""
     yield "Logger", event.logger
-    yield "Logged at", event.location if event.exception is not None else ""
+    yield "Logged at", logged_at(event.logger, event.location) if event.exception is not None else ""
     process = f"process {event.process_id}" if event.process_id else ""
     if process and event.process_name and event.process_name != "MainProcess":
         process += f" ({event.process_name})"

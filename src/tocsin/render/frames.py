@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -18,6 +19,7 @@ _LIBRARIES: Final = 4  # named in a folded line
 _CYCLE: Final = 6  # frames that call each other in turn
 _CYCLES: Final = 3  # so many of their turns are told as one
 _HIDDEN: Final = 64  # frames that a folded line stands for, in forms that unfold it
+_PACKAGES: Final = re.compile(r"/(?:site|dist)-packages/")
 
 
 def frame_lines(frames: Sequence[Frame], omitted: int, *, has_all: bool = False) -> Iterator[Line]:
@@ -145,7 +147,10 @@ def _folded(run: Sequence[Frame]) -> Line:
 
 
 def _library(frame: Frame) -> str:
-    name = frame.module.partition(".")[0] or frame.file.replace("\\", "/").rpartition("/")[2] or "unnamed code"
+    path = frame.file.replace("\\", "/")
+    name = frame.module.partition(".")[0] or path.rpartition("/")[2] or "unnamed code"
+    if frame.module and path.endswith(frame.module):  # a template, whose module is its file
+        name = _PACKAGES.split(path)[-1].partition("/")[0] if _PACKAGES.search(path) else frame.module
     return harmless.line(name, 36)
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from tocsin.event.patterns import MASK
+from tocsin.event.masking.patterns import MASK
 
 __all__ = ["block", "encodable", "line", "shorten", "width", "without"]
 

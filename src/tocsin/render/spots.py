@@ -10,12 +10,12 @@ from typing import Final
 from tocsin.event.limits import CHAIN, GROUP_DEPTH, NAME_CHARS, PATH_CHARS
 from tocsin.event.model import Event, ExceptionInfo, Frame
 from tocsin.render import harmless
-from tocsin.render.facts import Fact, in_file, innermost, where
+from tocsin.render.facts import Fact, in_file, innermost, raised_in, where
 from tocsin.render.frames import pointed_line, source_line
 from tocsin.render.links import safe_url
 from tocsin.render.styled import Line, carets, cropped
 
-__all__ = ["Spot", "failing", "root_of", "spot_rows", "spots"]
+__all__ = ["Spot", "failing", "spot_rows", "spots"]
 
 _COLUMNS: Final = 88  # of a line of source beside its label; the traceback has it in full
 _CHARS: Final = 200
@@ -60,12 +60,6 @@ def failing(exception: ExceptionInfo | None) -> Frame | None:
     return place if place is not None and (place.before or place.after) else innermost(exception)
 
 
-def root_of(exception: ExceptionInfo) -> ExceptionInfo | None:
-    """Return the last of an exception's causes; None: it has none."""
-    chain = [cause for _, cause in _links(exception)]
-    return chain[-1] if chain else None
-
-
 def spot_rows(found: Iterable[Spot], *, has_urls: bool = True) -> list[Fact]:
     """Return spots as facts of several lines: the words, the line of source with carets below it, the link."""
     rows = []
@@ -93,7 +87,7 @@ def _chain(exception: ExceptionInfo) -> Iterator[Spot]:
                 yield Spot("", f"… {len(links) - _LINKS:,} more …")
             continue
         is_root = number == len(links)
-        spot = _spot(label, _told(cause, "\n"), innermost(cause), has_line=is_root)
+        spot = _spot(label, _told(cause, "\n"), raised_in(cause), has_line=is_root)
         yield spot if is_root else replace(spot, url="")
 
 
@@ -137,5 +131,5 @@ def _told(exception: ExceptionInfo, joint: str = " at ") -> str:
     """Return ``KeyError: 'CHF' at orders.views.pay, shop/orders/views.py:87``, with ``joint`` in its midst."""
     first = exception.message.strip().partition("\n")[0]
     what = harmless.line(f"{exception.type}: {first}" if first else exception.type, _CHARS)
-    frame = exception.place if exception.place is not None else innermost(exception)
+    frame = exception.place if exception.place is not None else raised_in(exception)
     return f"{what}{joint}{harmless.shorten(in_file(frame), _PLACE_CHARS)}" if frame is not None else what

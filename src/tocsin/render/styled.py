@@ -57,14 +57,22 @@ def carets(item: Line) -> str:
 
 
 def cropped(item: Line, columns: int) -> Line:
-    """Return the line within some ``columns`` characters, cut so that the beginning of its marked range is left."""
+    """Return the line within some ``columns`` characters, cut so that the beginning of its marked range is left.
+
+    Its indent stays, but where that fills half of the line.
+    """
     text = item.text
     if len(text) <= columns:
         return item
+    indent = len(text) - len(text.lstrip(" "))
+    indent = indent if indent <= columns // 2 else 0
+    room = columns - indent
     start, end = item.mark or (0, 0)
-    first = max(start - columns // _BEFORE_MARK, 0) if end > columns else 0
-    shown = text[first : first + columns]
-    head, tail = "…" if first else "", "…" if first + columns < len(text) else ""
+    first = max(start - columns // _BEFORE_MARK, indent) if end > columns else indent
+    first = min(first, len(text) - room)  # where little follows, more of what stands before is shown
+    shown = text[first : first + room]
+    head = text[:indent] + ("…" if first > indent else "")
+    tail = "…" if first + room < len(text) else ""
     if item.mark is None:
         return replace(item, text=head + shown + tail)
     moved = len(head) - first

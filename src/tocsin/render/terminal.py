@@ -14,7 +14,7 @@ from tocsin.render.facts import facts, occasion, source_lines, what
 from tocsin.render.lead_up import lead_up_text
 from tocsin.render.spots import Spot, failing, spots
 from tocsin.render.styled import PLAIN_COLUMNS, Line, carets, cropped
-from tocsin.render.traceback import traceback_lines
+from tocsin.render.traceback import trace_lines
 
 __all__ = ["event_line", "event_terminal"]
 
@@ -60,8 +60,9 @@ def event_terminal(
         lines.extend(_spot(spot, paint, width))
     lines += [*_facts(event, paint, width, zone), *_lead_up(event, paint)]
     if event.exception is not None:
-        lines.append("")
-        for item in traceback_lines(event.exception, has_all=has_all):
+        traceback = trace_lines(event, has_all=has_all)
+        lines += [""] if traceback else []
+        for item in traceback:
             shown = item if has_all or item.mark is None else cropped(item, max(width, PLAIN_COLUMNS))
             lines.extend(_trace_line(shown, paint))
         lines.extend(_around(event, paint))

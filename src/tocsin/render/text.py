@@ -9,7 +9,7 @@ from tocsin.render import harmless
 from tocsin.render.facts import facts, source_lines, table, what
 from tocsin.render.lead_up import lead_up_text
 from tocsin.render.spots import failing, spot_rows, spots
-from tocsin.render.traceback import plain, traceback_lines
+from tocsin.render.traceback import plain, trace_lines
 
 __all__ = ["event_text", "trace_text"]
 
@@ -31,11 +31,12 @@ def trace_text(event: Event, *, has_all: bool = False) -> list[str]:
     """Return the blocks that show code: the traceback, and the lines around the one that failed."""
     if event.exception is None:
         return []
-    blocks = ["\n".join(plain(traceback_lines(event.exception, has_all=has_all)))]
+    lines = trace_lines(event, has_all=has_all)
+    blocks = ["\n".join(plain(lines))] if lines else []
     frame = failing(event.exception)
     around = source_lines(frame) if frame is not None else []
     if frame is not None and around:
         columns = len(str(around[-1][0]))
-        lines = (f"{'>' if hit else ' '} {number:>{columns}}  {text}".rstrip() for number, text, hit in around)
-        blocks.append(f"{harmless.line(frame.file)}, around line {frame.line}:\n\n" + "\n".join(lines))
+        shown = (f"{'>' if hit else ' '} {number:>{columns}}  {text}".rstrip() for number, text, hit in around)
+        blocks.append(f"{harmless.line(frame.file)}, around line {frame.line}:\n\n" + "\n".join(shown))
     return blocks

@@ -12,7 +12,7 @@ from tocsin.render import harmless
 from tocsin.render.facts import source_lines
 from tocsin.render.spots import Spot, failing
 from tocsin.render.styled import Line
-from tocsin.render.traceback import traceback_lines
+from tocsin.render.traceback import trace_lines
 
 __all__ = ["anchor", "spot_html", "trace_html"]
 
@@ -27,7 +27,9 @@ def trace_html(event: Event, *, is_brief: bool = False) -> Iterator[str]:
     """
     if event.exception is None:
         return
-    yield '<div class="trace">' + "".join(_parts(traceback_lines(event.exception), is_brief=is_brief)) + "</div>"
+    traceback = trace_lines(event)
+    if traceback:
+        yield '<div class="trace">' + "".join(_parts(traceback, is_brief=is_brief)) + "</div>"
     frame = failing(event.exception)
     around = source_lines(frame) if frame is not None else []
     if frame is not None and around:

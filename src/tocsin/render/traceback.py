@@ -1,4 +1,4 @@
-"""An exception goes in; the lines of its traceback leave, styled, in the order and look of Python's own."""
+"""An event or an exception goes in; the lines of its traceback leave, styled, in the order and look of Python's own."""
 
 from __future__ import annotations
 
@@ -8,15 +8,27 @@ from itertools import groupby
 from typing import Final
 
 from tocsin.event.limits import CHAIN, GROUP_DEPTH
-from tocsin.event.model import ExceptionInfo
+from tocsin.event.model import Event, ExceptionInfo
 from tocsin.render import harmless
+from tocsin.render.facts import what
 from tocsin.render.frames import frame_lines, named_place
 from tocsin.render.styled import Line, plain
 
-__all__ = ["Line", "plain", "traceback_lines"]
+__all__ = ["Line", "plain", "trace_lines", "traceback_lines"]
 
 _CAUSE: Final = "The above exception was the direct cause of the following exception:"
 _CONTEXT: Final = "During handling of the above exception, another exception occurred:"
+
+
+def trace_lines(event: Event, *, has_all: bool = False) -> list[Line]:
+    """Return the lines of an event's traceback; none where they only say again what every report begins with.
+
+    That is so of what no frame is left of: a process that vanished.
+    """
+    if event.exception is None:
+        return []
+    lines = traceback_lines(event.exception, has_all=has_all)
+    return [] if [line.text for line in lines] == [what(event)] else lines
 
 
 def traceback_lines(exception: ExceptionInfo, *, has_all: bool = False) -> list[Line]:

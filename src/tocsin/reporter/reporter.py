@@ -19,7 +19,7 @@ from tocsin.config.spool_path import spool_place
 from tocsin.delivery.courier import Courier
 from tocsin.delivery.host import is_before_fork
 from tocsin.event.errors import ConfigError
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.intake import BeforeSpool, Intake
 from tocsin.intake.by_hand import REPORTED, by_hand
 from tocsin.integrations.watch import Station, Watch

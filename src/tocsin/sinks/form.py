@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from tocsin.config.setting import Setting, choice, text
 from tocsin.event.errors import ConfigError
-from tocsin.event.scrub import strict
+from tocsin.event.masking.scrub import strict
 from tocsin.sinks.base import Accepted, Entry, Failed, Outcome, SinkContext, Unavailable
 from tocsin.sinks.endpoint import exact_http_url
 from tocsin.sinks.http import HTTP_SETTINGS, Http, basic_authorization, require_urllib3

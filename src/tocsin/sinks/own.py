@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Final
 
 from tocsin.complaints import complain
 from tocsin.config.setting import Setting, boolean
-from tocsin.config.settings import SINK_SETTINGS
+from tocsin.config.sink_table import SINK_SETTINGS
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError
 from tocsin.event.limits import SAID_CHARS
+from tocsin.event.masking.sensitive import SensitiveKeys
 from tocsin.event.notice import Notice
-from tocsin.event.sensitive import SensitiveKeys
 from tocsin.render import harmless
 from tocsin.sinks.base import Accepted, Entry, Outcome, Refused, Sink, SinkContext, Unavailable
 from tocsin.sinks.url import parameters, split

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from tocsin.config.load import absolute_paths
 from tocsin.config.setting import Setting, closest, parse_table
-from tocsin.config.settings import SINK_SETTINGS, SinkTable
+from tocsin.config.sink_table import SINK_SETTINGS, SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.event.model import Kind
 from tocsin.sinks.base import Sink, SinkContext

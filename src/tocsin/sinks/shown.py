@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tocsin.config.reference import SinkSection
-from tocsin.config.settings import SinkTable
 from tocsin.config.show import MASKED, masked_url, table_shown
+from tocsin.config.sink_table import SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.sinks.registry import SCHEMES, TYPES, from_url, load_type
 

@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 from tocsin.config.setting import Setting, text
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError
+from tocsin.event.masking.sensitive import SensitiveKeys
 from tocsin.event.notice import Notice
-from tocsin.event.sensitive import SensitiveKeys
 from tocsin.render.notice_json import notice_members
 from tocsin.sinks.base import Accepted, Failed, Outcome, SinkContext
 from tocsin.sinks.endpoint import exact_http_url, http_headers

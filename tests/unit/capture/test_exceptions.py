@@ -13,8 +13,8 @@ from tocsin.capture.exceptions import describe
 from tocsin.capture.frames import FrameCache
 from tocsin.capture.messages import message_of
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import ExceptionInfo
-from tocsin.event.scrub import Scrubber
 
 
 def _describe(exc: BaseException) -> ExceptionInfo:

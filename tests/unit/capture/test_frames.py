@@ -16,8 +16,8 @@ import pytest
 from tocsin.capture.frames import FrameCache, in_app_rule
 from tocsin.capture.source import SourceCache
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Frame
-from tocsin.event.scrub import Scrubber
 from tocsin.event.wire import frame_fragment
 
 

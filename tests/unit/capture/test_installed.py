@@ -56,6 +56,44 @@ def test_what_nobody_lays_claim_to_was_copied_there(site: Path) -> None:
     assert is_own(site, "six.py") is False
 
 
+def wheel(site: Path, name: str) -> None:
+    install(site, name, name)
+    told = {"url": f"file:///wheels/{name}-1.0-py3-none-any.whl", "archive_info": {}}
+    (site / f"{name}-1.0.dist-info" / "direct_url.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def test_a_wheel_that_was_copied_there_is_the_applications(site: Path) -> None:
+    """`pip install dist/shop-1.0-py3-none-any.whl`, and its requirements from an index."""
+    wheel(site, "shop")
+    install(site, "Flask", "flask")
+    assert is_own(site, "shop/orders.py") is True
+
+
+def test_a_folder_of_wheels_makes_libraries(site: Path) -> None:
+    """`pip install /wheels/*`, as images are built in stages; nothing tells the application's wheel from them."""
+    for name in ("flask", "jinja2", "werkzeug", "click", "shop"):
+        wheel(site, name)
+    install(site, "my_app", "my_app", url="file:///src")
+    install(site, "idna", "idna")
+    assert is_own(site, "flask/app.py") is False
+    assert is_own(site, "my_app/orders.py") is True
+
+
+def test_what_conda_installed_is_a_library(site: Path) -> None:
+    """Each of its packages was built in a folder, and says so; what pip installed beside them was not."""
+    install(site, "numpy", "numpy", url="file:///croot/numpy_1/work")
+    install(site, "shop", "shop", url="file:///src/shop")
+    (site / "numpy-1.0.dist-info" / "INSTALLER").write_text("conda\n", encoding="utf-8")
+    (site / "shop-1.0.dist-info" / "INSTALLER").write_text("pip\n", encoding="utf-8")
+    assert is_own(site, "numpy/core.py") is False
+    assert is_own(site, "shop/orders.py") is True
+
+
+def test_an_egg_is_a_library(site: Path) -> None:
+    """It lies in a folder of its own, of which nothing is written down."""
+    assert is_own(site, "Mako-1.0-py3.11.egg/mako/template.py") is False
+
+
 def test_modules_of_a_linux_distribution_are_libraries(tmp_path: Path) -> None:
     """Debian's `debconf.py` lies in `dist-packages`, and no record tells of it."""
     folder = tmp_path / "dist-packages"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import threading
 import weakref
 
 import pytest
@@ -103,6 +105,54 @@ def test_recursion_below_the_limit_collapses() -> None:
     assert fault_key(_raised(count_down, 300)) == fault_key(_raised(count_down, 350))
 
 
+def _nested(depth: int) -> object:
+    found: object = threading.Lock()
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("depth", [80, 3_000])
+def test_who_called_a_library_that_recurs_is_in_the_key(depth: int) -> None:
+    """It is at the other end of the stack, and in the fingerprint: TypeError and RecursionError of two callers."""
+
+    def order() -> object:
+        return copy.deepcopy(_nested(depth))
+
+    def basket() -> object:
+        return copy.deepcopy(_nested(depth))
+
+    for key in (fault_key, lasting_key):
+        assert key(_raised(order)) == key(_raised(order))
+        assert key(_raised(order)) != key(_raised(basket))
+    codes = [one for one in pins(_raised(order)) if not isinstance(one, type)]
+    assert order.__code__ in codes
+
+
+def test_a_cause_is_no_context_and_no_member() -> None:
+    """Of a chain the cause counts, and what was merely handled does not."""
+
+    def wrapped(how: str) -> None:
+        try:
+            _fail("x")
+        except ValueError as fault:
+            error = KeyError()
+            if how == "cause":
+                error.__cause__ = fault
+            raise error  # noqa: B904
+
+    def grouped(how: str) -> None:
+        first, second = _raised(_fail, "x"), _raised(_fail_elsewhere, "x")
+        if how == "cause":
+            first.__cause__ = second
+        raise BaseExceptionGroup("g", [first] if how == "cause" else [second, first])
+
+    for function in (wrapped, grouped):
+        for key in (fault_key, lasting_key):
+            assert key(_raised(function, "cause")) == key(_raised(function, "cause"))
+            assert key(_raised(function, "cause")) != key(_raised(function, "other"))
+
+
 def test_cycles_and_long_chains_end() -> None:
     """An exception that is its own cause, and one with a thousand causes, cost a bounded amount."""
     loop = ValueError()
@@ -112,7 +162,7 @@ def test_cycles_and_long_chains_end() -> None:
     chain = ValueError()
     for _ in range(1_000):
         chain, chain.__cause__ = ValueError(), chain
-    assert len(fault_key(chain)) <= 2 * limits.CHAIN
+    assert len(fault_key(chain)) <= 3 * limits.CHAIN
     assert len(pins(chain)) == 1
 
 

@@ -15,12 +15,12 @@ from uuid import UUID
 import pytest
 
 import seeds
-from tocsin.capture import describers
 from tocsin.capture import values as values_of
+from tocsin.capture.describers import registry
 from tocsin.capture.locals import LocalsReader, LocalsRoom, Stop
 from tocsin.capture.values import Values
 from tocsin.event import limits
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from witness import asked, hostile
 
 SCRUBBER = Scrubber()
@@ -382,5 +382,5 @@ def test_code_and_classes_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch
         shown = reader.read(_stops(_raised(space["f"], made())), LocalsRoom())[-1]
         assert shown == {"x": f"<{__name__}.Made{number}>", "y": str(number)}
     assert len(reader._known) <= 4
-    assert len(describers._known) <= 4
+    assert len(registry._known) <= 4
     gc.collect()

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tocsin.capture import describers
+from tocsin.capture.describers import registry
 from tocsin.capture.locals import LocalsReader, LocalsRoom, Stop
 from tocsin.capture.values import Values
 from tocsin.event import limits
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 
 SCRUBBER = Scrubber()
 HERE = __name__
@@ -42,10 +42,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
         made.now += limits.LOCALS_S * 0.6
         return "slow"
 
-    monkeypatch.setattr(describers, "_OWN", {f"{HERE}.Slow": describe})
-    describers._known.clear()
+    monkeypatch.setattr(registry, "_OWN", {f"{HERE}.Slow": describe})
+    registry._known.clear()
     yield made
-    describers._known.clear()
+    registry._known.clear()
 
 
 def _stops(function: Callable[..., object], *args: object) -> list[Stop]:

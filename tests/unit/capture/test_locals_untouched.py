@@ -6,7 +6,7 @@ import sys
 import weakref
 
 from tocsin.capture.locals import LocalsReader, LocalsRoom, Stop
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 
 SCRUBBER = Scrubber()
 

@@ -13,7 +13,7 @@ import pytest
 import tocsin
 from tocsin.capture import marked
 from tocsin.capture.locals import LocalsReader
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +169,28 @@ def test_a_function_that_is_gone_leaves_nothing() -> None:
         del space
     gc.collect()
     assert len(marked._marked) <= before + 1
+
+
+def test_without_names_what_decorators_hold_of_a_call_is_hidden_too() -> None:
+    """They have the same values, one frame further out."""
+
+    @tocsin.sensitive()
+    @around
+    def pay(card: str) -> None:
+        raise ValueError("declined")
+
+    found = shown(lambda: pay("4711"))
+    assert found["wrapper"]["args"] == found["wrapper"]["kwargs"] == "[masked]"
+    assert "4711" not in str(found)
+
+
+def test_what_a_statement_is_given_is_hidden_of_a_drivers_frame() -> None:
+    """As it is in a message's ``[parameters: …]``."""
+
+    def execute(statement: str, parameters: tuple[object, ...]) -> None:
+        raise ValueError(statement)
+
+    assert shown(lambda: execute("SELECT ?", ("swordfish",)))["execute"] == {
+        "statement": "'SELECT ?'",
+        "parameters": "[masked: parameters]",
+    }

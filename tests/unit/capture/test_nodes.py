@@ -15,8 +15,8 @@ from tocsin.capture.frames import FrameCache
 from tocsin.capture.locals import LocalsReader
 from tocsin.capture.nodes import rendered_line
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import ExceptionInfo, Frame
-from tocsin.event.scrub import Scrubber
 from tocsin.event.wire import frame_fragment
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tocsin.capture.operation import operation_of
 from tocsin.event import limits
-from tocsin.event.operations import GIVEN, GUARD, HANDS_ON
+from tocsin.event.identity.operations import GIVEN, GUARD, HANDS_ON
 
 
 def operation(source: str, *given: Any, function: str = "f") -> str:

@@ -13,9 +13,9 @@ import pytest
 from tocsin.capture.exceptions import describe
 from tocsin.capture.frames import FrameCache
 from tocsin.event import limits
+from tocsin.event.masking.patterns import MASK
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import ExceptionInfo, Frame
-from tocsin.event.patterns import MASK
-from tocsin.event.scrub import Scrubber
 from tocsin.event.wire import frame_fragment
 
 

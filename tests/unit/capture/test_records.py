@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tocsin.capture import records
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 
 SCRUBBER = Scrubber()
 

@@ -11,7 +11,7 @@ import pytest
 from tocsin.capture import requests
 from tocsin.capture.requests import RequestPolicy, find_environ, from_environ
 from tocsin.event import limits
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 
 SCRUBBER = Scrubber()
 ENVIRON: dict[str, Any] = {
@@ -108,6 +108,14 @@ def test_client_is_told_as_the_setting_says(mode: str, address: str, shown: str 
     """Off, truncated to a network, hashed, or in full."""
     environ = {**ENVIRON, "REMOTE_ADDR": address}
     assert from_environ(environ, SCRUBBER, RequestPolicy(client_address=mode)).client == shown
+
+
+def test_a_client_may_be_left_out_altogether() -> None:
+    """No address, and no hash: that is personal data too."""
+    policy = RequestPolicy(client_address="none", hash_key=lambda: b"key")
+    request = from_environ(ENVIRON, SCRUBBER, policy)
+    assert (request.client, request.client_hash) == (None, None)
+    assert from_environ(ENVIRON, SCRUBBER, RequestPolicy(hash_key=lambda: b"key")).client_hash
 
 
 def test_client_hash_depends_on_key_and_day_only() -> None:

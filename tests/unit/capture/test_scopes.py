@@ -16,8 +16,8 @@ from tocsin.capture import requests
 from tocsin.capture.requests import RequestPolicy, find_environ, from_environ
 from tocsin.capture.scopes import ENVIRON, SCOPE, environ_of
 from tocsin.event.environ import ERROR_ID
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Request
-from tocsin.event.scrub import Scrubber
 
 SCRUBBER = Scrubber()
 HEADERS = [

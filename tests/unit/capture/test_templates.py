@@ -12,8 +12,8 @@ from tocsin.capture.exceptions import describe
 from tocsin.capture.frames import FrameCache
 from tocsin.capture.templates import module_in_file, operation, template_name
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Frame
-from tocsin.event.scrub import Scrubber
 
 PAGE = "<ul>\n{% for order in orders %}\n  <li>{{ order.share }}</li>\n{% endfor %}\n</ul>\n"
 

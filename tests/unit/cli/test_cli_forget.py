@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -418,5 +419,5 @@ def _users(call: Callable[..., Any], spool: Any) -> dict[str, Any]:
 
 
 def _rows(spool: Any, select: str) -> list[Any]:
-    with sqlite3.connect(spool.folder.state) as database:
+    with contextlib.closing(sqlite3.connect(spool.folder.state)) as database:
         return database.execute(select).fetchall()

@@ -26,6 +26,13 @@ def test_last_events_come_first_and_in_order(spool: Any, call: Any, new_event: A
     assert len(call("tail", "--no-follow", "--spool", spool.path).out.splitlines()) == 10
 
 
+def test_a_template_is_named_as_in_every_report(spool: Any, call: Any, new_event: Any) -> None:
+    event = new_event()
+    frame = replace(event.exception.frames[-1], module="cart.html", function="block 'body'", file="/srv/cart.html")
+    spool.add(replace(event, exception=replace(event.exception, frames=(frame,))), 1)
+    assert " in cart.html block 'body' · POST /pay\n" in call("tail", "--no-follow", "--spool", spool.path).out
+
+
 def test_large_segment_is_read_from_its_end(spool: Any, call: Any, new_event: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(follow, "_WINDOW_BYTES", 700)
     ids = [spool.add(new_event(age_s=20 - number), number) for number in range(9)]

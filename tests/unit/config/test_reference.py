@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tocsin.config.reference import reference
-from tocsin.config.settings import SETTINGS, SINK_SETTINGS
+from tocsin.config.settings import SETTINGS
+from tocsin.config.sink_table import SINK_SETTINGS
 from tocsin.sinks.registry import TYPES
 from tocsin.sinks.shown import sections
 

@@ -212,6 +212,27 @@ def test_lines_of_templates_and_of_what_cant_be_compiled_are_linked(shop: Reposi
 
 
 @needs_git
+def test_where_tocsin_calls_setup_itself_the_tree_is_the_application_s(
+    shop: Repository, tmp_path: Path, config: dict[str, Any], away: Path
+) -> None:
+    """Django's settings and Pyramid's have tocsin call it, which may lie in a checkout of its own."""
+    other = Repository(tmp_path / "tocsin")
+    apps = other.write("apps.py", ["import tocsin", "def ready(config):", "    return tocsin.setup(config)"])
+    other.commit("Ours")
+    names: dict[str, Any] = {"__name__": "tocsin.integrations.django.apps"}
+    exec(compile(apps.read_text(), str(apps), "exec"), names)
+    start = shop.write("wsgi.py", ["found.append(ready(config))"])
+    found: list[tocsin.Reporter] = []
+    run(start, config=config, found=found, ready=names["ready"])
+    assert found[0].settings.commit == shop.head
+    found[0].close()
+    outside = away / "wsgi.py"
+    outside.write_text("found.append(ready(config))")
+    run(outside, config=config, found=found, ready=names["ready"])
+    assert found[1].settings.commit == ""
+
+
+@needs_git
 def test_a_second_setup_after_a_deploy_is_the_same_one(shop: Repository, config: dict[str, Any]) -> None:
     """The process runs what it has loaded, whatever is checked out beneath it."""
     code = shop.write("shop.py", ["import tocsin", "found.append(tocsin.setup(config))"])

@@ -16,8 +16,8 @@ import pytest
 
 from tocsin import system
 from tocsin.delivery.deaths import IDLE_DEATHS, DeathWatch
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event
-from tocsin.event.scrub import Scrubber
 from tocsin.routing.sqlite import SqliteState
 from tocsin.routing.state import LEDGER
 from tocsin.spool.folder import Folder
@@ -162,6 +162,9 @@ def test_the_living_are_left_alone(cemetery: Cemetery) -> None:
 DUMP = """\
     Fatal Python error: Segmentation fault
 
+    Thread 0x00000000000000bb (most recent call first):
+      <no Python frame>
+
     Thread 0x00000000000000aa (most recent call first):
       File "/srv/shop/jobs.py", line 3 in run
 
@@ -201,7 +204,8 @@ def test_a_crash_is_told_by_its_frames_from_the_application_on(cemetery: Cemeter
     assert event.request.path == "/images/7"
     assert event.fields["also_in_flight"][0].startswith("GET /other since ")
     assert event.fields["extension_modules"] == "PIL._imaging"
-    assert "jobs.py" in event.fields["other_threads"][0]
+    [stack] = event.fields["other_threads"]  # one that runs no Python has nothing to tell
+    assert "jobs.py" in stack
 
 
 def test_crashes_of_one_place_are_one_issue_and_kills_go_by_the_path(cemetery: Cemetery, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from tocsin.delivery.introduced import Introducer, commit_of, failing_frame
 from tocsin.delivery.leader import Leader
 from tocsin.delivery.wish import Wish
 from tocsin.event import limits, wire
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event, ExceptionInfo, Frame
 from tocsin.event.notice import Commit, IssueReport, Notice, Reason
-from tocsin.event.scrub import Scrubber
 from tocsin.provenance.blame import Blame
 from tocsin.routing.state import Pending
 from tocsin.routing.stored import dump_pending, load_pending
@@ -77,8 +77,13 @@ def notice(reason: Reason, *samples: Event | None) -> Notice:
 def test_the_innermost_application_frame_of_the_root_cause_is_meant() -> None:
     root = raised(frame("view"), frame("pay"), frame("library", in_app=False))
     assert failing_frame(raised(frame("outer"), cause=root)) == frame("pay")
-    assert failing_frame(raised(frame("outer"), context=root)) == frame("pay")
     assert failing_frame(raised(frame("outer"))) == frame("outer")
+
+
+def test_an_error_of_the_handler_is_the_handlers_as_for_the_fingerprint() -> None:
+    handled = raised(frame("pay"))
+    assert failing_frame(raised(frame("handler"), context=handled)) == frame("handler")
+    assert failing_frame(raised(frame("library", in_app=False), context=handled)) == frame("pay")
 
 
 def test_a_cause_within_libraries_only_leaves_it_to_what_it_caused() -> None:

@@ -16,7 +16,7 @@ from tocsin.delivery.ledger import Ledger
 from tocsin.delivery.lines import sighting_entry
 from tocsin.delivery.sightings import Sighting
 from tocsin.event import error_id, wire
-from tocsin.event.fingerprint import fingerprint, former
+from tocsin.event.identity.fingerprint import fingerprint, former
 from tocsin.event.model import Event, ExceptionInfo, Frame
 from tocsin.routing.issues import Occurrences
 from tocsin.routing.sqlite import SqliteState

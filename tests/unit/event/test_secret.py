@@ -10,7 +10,7 @@ import pytest
 
 import tocsin
 from tocsin.capture.plain import plain
-from tocsin.event.scrub import Scrubber
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.typename import describe_value
 
 SECRET = tocsin.Secret("hunter2")
@@ -47,6 +47,8 @@ def test_it_is_copied_as_itself_and_never_pickled_or_written_as_json() -> None:
             pickle.dumps(SECRET, protocol)
     with pytest.raises(TypeError):
         json.dumps(SECRET)
+    with pytest.raises(TypeError, match="can't be pickled"):
+        SECRET.__getstate__()  # what encoders ask that look into any object
 
 
 def test_reports_say_that_there_was_one() -> None:

@@ -60,6 +60,17 @@ def test_a_rendered_fragment_is_pasted_and_a_replaced_frame_has_none() -> None:
     assert dataclasses.replace(frame, source="other").fragment is None
 
 
+def test_a_frame_given_locals_is_one_that_was_made_with_them() -> None:
+    """Also where it is frozen, and in what is written of it."""
+    made = wire.with_locals(dataclasses.replace(FRAME, url="https://forge/1", operation="order.total"), {"total": "1"})
+    expected = dataclasses.replace(FRAME, url="https://forge/1", operation="order.total", locals={"total": "1"})
+    assert made == expected
+    assert type(made) is Frame
+    assert json.loads(made.fragment or "") == json.loads(wire.frame_fragment(expected))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.line = 1  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b'{"schema":1}', b"[" * 100_000])
 def test_bytes_that_are_no_event_are_a_decode_error(data: bytes) -> None:
     with pytest.raises(DecodeError):

@@ -9,8 +9,8 @@ from broken_shop import HOSTILE, issue
 from tocsin.delivery.lines import sighting_entry
 from tocsin.delivery.sightings import Sighting
 from tocsin.event import wire
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Event
-from tocsin.event.scrub import Scrubber
 from tocsin.sinks.base import Origin, SinkContext
 from tocsin.sinks.syslog.message import Style, message
 from tocsin.spool import format as segment_format

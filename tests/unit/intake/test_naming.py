@@ -14,7 +14,7 @@ import pytest
 
 import tocsin
 from tocsin.event import limits, wire
-from tocsin.event.fingerprint import fingerprint
+from tocsin.event.identity.fingerprint import fingerprint
 from tocsin.event.model import Event
 from tocsin.reporter import Reporter
 from tocsin.spool import format as fmt

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tocsin.event import limits
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Frame
 from tocsin.event.notice import Commit
-from tocsin.event.scrub import Scrubber
 from tocsin.provenance.blame import Blame
 from tocsin.provenance.history import Stamped, runs_of_blame, stamp_of
 from tocsin.provenance.stamp import STAMP_FILE

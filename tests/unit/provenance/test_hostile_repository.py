@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.event.masking.scrub import Scrubber
 from tocsin.event.model import Frame
-from tocsin.event.scrub import Scrubber
 from tocsin.provenance.blame import Blame
 from tocsin.provenance.history import stamp_of
 from tocsin.provenance.tree import locate

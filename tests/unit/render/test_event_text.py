@@ -11,7 +11,9 @@ from broken_shop import ERROR, HOSTILE, KEY_ERROR, LIBRARY, PAY, RATE, TRACEBACK
 from tocsin.event.limits import CHAIN, GROUP_DEPTH
 from tocsin.event.model import ExceptionInfo, Frame
 from tocsin.render import when
+from tocsin.render.terminal import event_terminal
 from tocsin.render.text import event_text
+from tocsin.render.trace_html import trace_html
 from tocsin.render.traceback import plain, traceback_lines
 
 REPORT = """\
@@ -187,3 +189,14 @@ def test_a_time_that_no_zone_has_is_shown_in_utc() -> None:
     west, east = timezone(timedelta(hours=-3)), timezone(timedelta(hours=3))
     assert when.stamp(datetime.min.replace(tzinfo=UTC), west).endswith("-01-01 00:00:00 +00:00")
     assert when.stamp(datetime.max.replace(tzinfo=UTC), east) == "9999-12-31 23:59:59 +00:00"
+
+
+def test_what_no_frame_is_left_of_is_said_once() -> None:
+    """Of a process that vanished there is a sentence, and no traceback that could hold another."""
+    event = replace(TRACEBACK, exception=ExceptionInfo("ProcessVanished", "process 7 vanished"))
+    for report in (event_text(event, ZONE), event_terminal(event, is_coloured=False, zone=ZONE)):
+        assert report.count("ProcessVanished: process 7 vanished") == 1
+        assert not report.endswith("\n\n")
+    assert list(trace_html(event)) == []
+    told = replace(event, exception=ExceptionInfo("ProcessVanished", "process 7 vanished", notes=("see the log",)))
+    assert "see the log" in event_text(told, ZONE)

@@ -17,6 +17,7 @@ from tocsin.render.terminal import event_terminal
 from tocsin.render.text import event_text
 from tocsin.render.traceback import traceback_lines
 
+ADMIN = "/venv/lib/python3.11/site-packages/django/contrib/admin/templates/admin/base.html"
 DEEP = tuple(replace(LIBRARY[0], module=f"{name}.x", line=n) for n, name in enumerate("abcdef"))
 
 
@@ -29,6 +30,8 @@ def lines_of(frames: tuple[Frame, ...], *, has_all: bool = False, **more: int) -
     [
         ((*LIBRARY, PAY), "  … 2 frames in flask"),
         ((replace(LIBRARY[0], repeats=9), PAY), "  … 9 frames in flask"),
+        ((replace(LIBRARY[0], module="admin/base.html", file=ADMIN), PAY), "  … 1 frame in django"),
+        ((replace(LIBRARY[0], module="base.html", file="/lib/base.html"), PAY), "  … 1 frame in base.html"),
         ((*DEEP[:4], PAY), "  … 4 frames in a, b, c, d"),
         ((*DEEP, PAY), "  … 6 frames in a, b, c, d …"),
         ((replace(LIBRARY[0], module=""), PAY), "  … 1 frame in app.py"),
@@ -143,6 +146,16 @@ def test_a_cropped_line_shows_where_its_mark_begins(columns: int, mark: tuple[in
         assert item.text[start:end] == text[mark[0] : mark[0] + end - start]
         assert end > start
         assert carets(item) == " " * start + "^" * (end - start)
+
+
+def test_a_cropped_line_keeps_its_indent_and_fills_its_room() -> None:
+    """What is marked stands near its end here: all that fits is shown, not a few words of it."""
+    text = "  " + "abcdefghij" * 4
+    item = cropped(Line("source", text, mark=(37, 40)), 32)
+    assert item.text == "  …" + text[-30:]
+    assert item.mark is not None
+    assert item.text[slice(*item.mark)] == text[37:40]
+    assert cropped(Line("source", " " * 30 + "abcdefghij", mark=(30, 40)), 32).text.endswith("abcdefghij")
 
 
 def test_lines_with_carets_are_cropped_where_they_would_wrap() -> None:

@@ -13,7 +13,7 @@ from tocsin.event.limits import CHAIN
 from tocsin.event.model import ExceptionInfo, Frame
 from tocsin.event.notice import Commit
 from tocsin.render.chat import chat_lines
-from tocsin.render.facts import release
+from tocsin.render.facts import culprit, release
 from tocsin.render.notice_text import notice_text
 from tocsin.render.spots import failing, spot_rows, spots
 from tocsin.render.text import event_text
@@ -148,3 +148,39 @@ def test_the_commit_that_brought_the_line_is_told(commit: Commit | None, shown: 
 def test_release_and_commit_are_told_once_each(named: str, commit: str, shown: str) -> None:
     """A release that is the commit is not told twice."""
     assert release(replace(TRACEBACK, release=named, commit=commit)) == shown
+
+
+def test_where_a_library_raised_anew_the_application_s_frame_is_that_of_the_cause() -> None:
+    """Django raises the error of a template anew, where no frame of the template's is left."""
+    library = Frame(
+        "django.template.backends.django", "reraise", "/lib/django.py", 130, "raise new from exc", in_app=False
+    )
+    template = Frame("cart.html", "template", "shop/templates/cart.html", 2, "{% include 'x.html' %}")
+    cause = ExceptionInfo("TemplateDoesNotExist", "x.html", (library, template, library))
+    exception = ExceptionInfo("TemplateDoesNotExist", "x.html", (library,), cause=cause)
+    assert rows_of(exception)["Where"] == "cart.html, shop/templates/cart.html:2\n  {% include 'x.html' %}"
+    assert culprit(replace(TRACEBACK, exception=exception)) == "cart.html"
+    assert failing(exception) == template
+    bare = replace(exception, cause=replace(cause, frames=(library,)))
+    assert failing(bare) == library
+    assert rows_of(ExceptionInfo("E", "x", (PAY,), cause=bare))["Caused by"].count("/lib/django.py:130") == 1
+
+
+@pytest.mark.parametrize(
+    ("logger", "location", "shown"),
+    [
+        ("shop.views", "views.pay:8", "shop.views.pay:8"),
+        ("shop", "shop.pay:8", "shop.pay:8"),
+        ("audit", "views.pay:8", "views.pay:8"),
+        ("acme.shop", "shop.views.pay:8", "shop.views.pay:8"),
+        ("shop.reviews", "views.pay:8", "views.pay:8"),
+        ("shop.views", "", "shop.views"),
+    ],
+)
+def test_a_record_s_module_is_told_in_full_where_its_logger_has_that_name(
+    logger: str, location: str, shown: str
+) -> None:
+    """A record has but the last part, and a project of Django's has many a ``views``."""
+    event = replace(ERROR, logger=logger, location=location, request=None)
+    assert dict(spot_rows(spots(event))) == {"Where": shown}
+    assert culprit(event) == shown.removesuffix(":8")

@@ -285,7 +285,7 @@ def test_building_it_loads_no_package(tmp_path: Path) -> None:
     """SQLAlchemy comes with the first delivery."""
     code = (
         "import sys; from tocsin.sinks.base import SinkContext; from tocsin.sinks.registry import build\n"
-        "from tocsin.config.settings import SinkTable\n"
+        "from tocsin.config.sink_table import SinkTable\n"
         f"table = SinkTable({{}}, 'sqlite:///{tmp_path}/x.db', 'sinks[0]', '/')\n"
         "built, faults = build([table], SinkContext('a', 'b', 'c'))\n"
         "assert built and not faults, faults\n"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from broken_shop import TASK
 from fake_advapi import ACCESS_DENIED, INVALID_BOUND, INVALID_HANDLE, RPC_UNAVAILABLE, FakeAdvapi, FakeRegistry
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.delivery.lines import loss_entry
 from tocsin.event.errors import ConfigError
 from tocsin.event.limits import EVENT_LOG_UNITS

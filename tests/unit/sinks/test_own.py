@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.routing.policy import Policy
 from tocsin.sinks import own, registry

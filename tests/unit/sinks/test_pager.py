@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from http_receiver import HttpReceiver, http_receiver
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event.notice import Reason
 from tocsin.sinks import registry
 from tocsin.sinks.base import Accepted, SinkContext, Unavailable

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.sinks.shown import sink_shown
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from http_receiver import http_receiver
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.sinks import registry
 from tocsin.sinks.base import Failed, Refused, SinkContext, Unavailable

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event.errors import ConfigError
 from tocsin.render.markup import code
 from tocsin.sinks import registry

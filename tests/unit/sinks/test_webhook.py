@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from http_receiver import HttpReceiver, http_receiver
-from tocsin.config.settings import SinkTable
+from tocsin.config.sink_table import SinkTable
 from tocsin.event import limits
 from tocsin.event.errors import ConfigError
 from tocsin.sinks import registry

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import quote, unquote
 
 from tocsin.config.setting import Setting, boolean, choice, count, text
-from tocsin.config.settings import SINK_SETTINGS
+from tocsin.config.sink_table import SINK_SETTINGS
 from tocsin.event.errors import ConfigError
 from tocsin.sinks.endpoint import TIMEOUT, host_name
 from tocsin.sinks.url import bracketed, parameters, split

@@ -13,7 +13,7 @@ from typing import Any, Final
 from tocsin.event import limits, wire
 from tocsin.event.model import Event
 from tocsin.render import harmless
-from tocsin.render.facts import culprit
+from tocsin.render.facts import culprit, logged_at
 from tocsin.sinks.base import Entry, SinkContext
 
 __all__ = ["CHARS", "Addition", "Row", "additions", "row_of"]
@@ -145,7 +145,7 @@ def additions(rows: Iterable[Row]) -> list[Addition]:
 def _texts(members: Mapping[str, Any], entry: Entry, context: SinkContext) -> dict[str, Any]:
     event = _event(members)
     exception, request = _part(members, "exception"), _part(members, "request")
-    place = str(members.get("location") or "").rpartition(":")[0]
+    place = logged_at(str(members.get("logger") or ""), str(members.get("location") or "")).rpartition(":")[0]
     return {
         "error_id": members.get("error_id"),
         "fingerprint": members.get("fingerprint") or entry.fingerprint,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tocsin.config.setting import Setting
 from tocsin.event.errors import ConfigError
-from tocsin.event.sensitive import SensitiveKeys
+from tocsin.event.masking.sensitive import SensitiveKeys
 from tocsin.sinks.endpoint import http_headers, http_url
 from tocsin.sinks.http import HTTP_SETTINGS
 from tocsin.sinks.url import parameters, split

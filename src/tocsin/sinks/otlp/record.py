@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from tocsin.event import limits, wire
 from tocsin.event.model import Event, ExceptionInfo, Request
-from tocsin.render.facts import innermost
+from tocsin.render.facts import frame_name, innermost
 from tocsin.render.lead_up import lead_up_text
 from tocsin.render.traceback import plain, traceback_lines
 from tocsin.sinks.base import Entry
@@ -142,7 +142,7 @@ def _code(event: Event) -> _Pairs:
     """Give where it happened: the innermost application frame, else the place of the log call."""
     frame = innermost(event.exception)
     if frame is not None:
-        yield "code.function.name", f"{frame.module}.{frame.function}"
+        yield "code.function.name", frame_name(frame)
         yield "code.file.path", frame.file
         yield "code.line.number", frame.line
         return

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tocsin.event import limits, wire
 from tocsin.event.model import Event, Request
 from tocsin.render import harmless
-from tocsin.render.facts import innermost
+from tocsin.render.facts import frame_name, innermost
 from tocsin.sinks.base import Entry, SinkContext
 from tocsin.sinks.origin_uuid import origin_text, origin_uuid
 from tocsin.sinks.sentry.exceptions import exception_values
@@ -116,7 +116,7 @@ def _transaction(event: Event) -> str:
     if event.task is not None and event.task.name:
         return event.task.name
     frame = innermost(event.exception)
-    return f"{frame.module}.{frame.function}" if frame is not None else event.location or event.logger
+    return frame_name(frame) if frame is not None else event.location or event.logger
 
 
 def _exception(event: Event) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+"""Identity: an event goes in, what fault it is an occurrence of leaves, and why. Pure."""
