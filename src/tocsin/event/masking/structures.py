@@ -27,6 +27,7 @@ _JSON_INT_BITS: Final = 64
 # Members of a table that tell of another one: {"name": "X-Api-Key", "value": "…"}.
 _NAMES: Final = ("name", "key")
 _VALUES: Final = ("value",)
+_WORD_CHARS: Final = 8  # more than the longest of them, and no copy of a name of megabytes
 _NAME: Final = re.compile(r"[\w.\-/:]{1,100}")
 _STATEMENTS: Final = frozenset({"statement", "sql", "query"})
 _PARAMETERS: Final = frozenset({"parameters", "params", "args"})
@@ -205,4 +206,4 @@ def _is_row(text: str) -> bool:
 
 def _member(items: Sequence[Any], words: tuple[str, ...]) -> object:
     """Return the value of the first name of these, in any case, None if there is none."""
-    return next((item for name, item in items if type(name) is str and name.lower() in words), None)
+    return next((item for name, item in items if type(name) is str and name[:_WORD_CHARS].lower() in words), None)

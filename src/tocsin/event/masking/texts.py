@@ -235,5 +235,5 @@ class TextScrubber:
 
 def _is_random(value: object) -> bool:
     if type(value) is str:
-        return holds_random(value)
+        return holds_random(value[: limits.FIELD_CHARS])
     return type(value) is bytes and holds_random(value[: limits.FIELD_CHARS].decode("latin-1"))
