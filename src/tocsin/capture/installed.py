@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -37,6 +38,7 @@ class Installed:
     def __init__(self) -> None:
         self._known: dict[str, bool] = {}
         self._claims: dict[str, dict[str, str]] = {}  # by folder: which distribution a top-level name belongs to
+        self._targets: dict[str, bool] = {}  # entries of `sys.path`: whether distributions were installed into them
         self._wheelhouses: dict[str, bool] = {}  # by folder: whether files are where most distributions in it came from
 
     def is_own(self, path: str) -> bool | None:
@@ -45,10 +47,10 @@ class Installed:
         ``path`` has forward slashes.
         """
         ends = [found.end() for found in _FOLDERS.finditer(path)]
-        if not ends:
+        folder = path[: ends[-1]] if ends else self._target_of(path)
+        if not folder:
             return None
-        folder, rest = path[: ends[-1]], path[ends[-1] :]
-        top = rest.partition("/")[0]
+        top = path[len(folder) :].partition("/")[0]
         key = folder + top
         known = self._known.get(key)
         if known is None:
@@ -61,6 +63,24 @@ class Installed:
                 self._known[key] = known
         return known
 
+    def _target_of(self, path: str) -> str:
+        """Return the folder of ``pip install --target`` that a file lies in, "" if none.
+
+        AWS Lambda and pex have libraries beside the application, in folders of any name that are imported from.
+        """
+        around = [
+            entry.replace("\\", "/").rstrip("/") + "/" for entry in sys.path.copy() if type(entry) is str and entry
+        ]
+        for entry in sorted((entry for entry in around if path.startswith(entry)), key=len, reverse=True):
+            known = self._targets.get(entry)
+            if known is None:
+                known = _has_distributions(entry)
+                if len(self._targets) < limits.CACHED_PACKAGES:
+                    self._targets[entry] = known
+            if known:
+                return entry
+        return ""
+
     def _is_own(self, folder: str, top: str) -> bool:
         if top.endswith(_EGG):
             return False
@@ -69,7 +89,7 @@ class Installed:
         if info is None:
             info = self._claimed(folder, infos).get(top)
         if info is None:  # a distribution of Linux has modules in its own folder of which nothing is written down
-            return folder.endswith(_COPIED_TO)
+            return folder.endswith(_COPIED_TO) or _FOLDERS.search(folder) is None
         origin = _origin_of(f"{folder}{info}")
         return origin == "folder" or (origin == "file" and not self._is_of_a_wheelhouse(folder, infos))
 
@@ -92,6 +112,13 @@ class Installed:
             pairs = ((top, info) for info in infos.values() for top in _tops(f"{folder}{info}"))
             known = self._claims[folder] = dict(pairs)
         return known
+
+
+def _has_distributions(folder: str) -> bool:
+    try:
+        return any(name.endswith(_INFO[0]) for name in os.listdir(folder))  # noqa: PTH208 - half the time
+    except OSError:
+        return False
 
 
 def _canonical(name: str) -> str:

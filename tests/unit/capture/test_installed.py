@@ -113,3 +113,25 @@ def test_records_that_are_none_make_a_library(site: Path, told: str) -> None:
     (site / "shop-1.0.dist-info" / "direct_url.json").write_text(told, encoding="utf-8")
     assert is_own(site, "shop/a.py") is False
     assert Installed().is_own("/nowhere/site-packages/shop/a.py") is False
+
+
+def test_folder_that_was_installed_into_has_libraries_beside_the_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As AWS Lambda's: `pip install --target`, and the application copied to it."""
+    install(tmp_path, "Flask", "flask")
+    install(tmp_path, "PyYAML", "yaml")
+    monkeypatch.setattr("sys.path", [str(tmp_path), "", "/nowhere", 5])
+    assert is_own(tmp_path, "flask/app.py") is False
+    assert is_own(tmp_path, "yaml/reader.py") is False
+    assert is_own(tmp_path, "shop/orders.py") is True
+    assert is_own(tmp_path, "handler.py") is True
+    monkeypatch.setattr("sys.path", ["/nowhere"])
+    assert is_own(tmp_path, "flask/app.py") is None
+
+
+def test_folder_of_a_checkout_is_none_of_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pip install -e .` by setuptools leaves an egg-info in it."""
+    (tmp_path / "shop.egg-info").mkdir()
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    assert is_own(tmp_path, "shop/orders.py") is None

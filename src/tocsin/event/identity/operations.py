@@ -14,4 +14,4 @@ WRONG_KIND: Final = ("AttributeError", "TypeError")  # raised where a value is o
 
 def is_callers(operation: str, type_name: str) -> bool:
     """Return whether who called a function is a part of the fault: it gave what is refused, or is of a wrong kind."""
-    return operation.startswith(GUARD) or (operation.startswith(GIVEN) and type_name in WRONG_KIND)
+    return operation.startswith(f"{GUARD} ") or (operation.startswith(f"{GIVEN} ") and type_name in WRONG_KIND)

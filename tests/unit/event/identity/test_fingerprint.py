@@ -96,6 +96,8 @@ def test_value_of_a_wrong_kind_is_its_givers() -> None:
 
     assert called("page", "TypeError") != called("script", "TypeError")
     assert called("page", "KeyError") == called("script", "KeyError")
+    named = [replace(_error(), type="TypeError", frames=(_frame(by), _frame("g", operation="uses.it"))) for by in "ab"]
+    assert _of(named[0]) == _of(named[1])  # a name of the application's that begins like a word of ours
 
 
 def test_cause_that_was_caught_where_it_was_raised_has_the_callers_of_what_became_of_it() -> None:
