@@ -157,6 +157,7 @@ def test_a_rule_joins_open_issues_while_it_is_new_and_none_when_it_is_old(tmp_pa
     issue = state.issue(fingerprint(other))
     assert issue is not None
     assert (issue.fingerprint, issue.count) == (fingerprint(other), 1)
+    state.close()
 
 
 def test_a_report_by_the_callers_own_fingerprint_joins_nothing(tmp_path: Path) -> None:
