@@ -104,8 +104,10 @@ class Deaths:
 
     def _disable(self) -> None:
         dump, self._dump = self._dump, None
-        if dump is not None and dump() is not None:
+        file = None if dump is None else dump()
+        if file is not None:  # else somebody else has taken faulthandler over since
             faulthandler.disable()
+            file.close()
 
     def _hook(self) -> None:
         if self._is_hooked:
