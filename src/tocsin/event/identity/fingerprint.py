@@ -63,7 +63,7 @@ def circumstance(event: Event) -> str | None:
 def _around(event: Event) -> Part:
     """Return what stands for the application where none of its code is in the traceback."""
     named = event.request.endpoint or event.request.route if event.request is not None else None
-    if named is None and event.task is not None:
+    if not named and event.task is not None:
         named = event.task.name
     if named:
         return Part(_CIRCUMSTANCE, named, "the view or task, since no code of the application is in the traceback")

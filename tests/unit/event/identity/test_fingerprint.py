@@ -151,6 +151,8 @@ def test_without_own_code_the_view_the_task_or_the_message_tells() -> None:
     assert _of(info, task=Task("nightly")) != _of(info, task=Task("hourly"))
     assert _of(replace(info, message="no 5")) == _of(replace(info, message="no 7")) != _of(info)
     assert circumstance(_event(info, task=Task("nightly"))) == "nightly"
+    nowhere = Request("GET", "/", route="", endpoint="")  # a framework that knows of no route may say so
+    assert circumstance(_event(info, task=Task("nightly"), request=nowhere)) == "nightly"
     assert circumstance(_event(_error("f"))) is None
 
 
